@@ -1,0 +1,87 @@
+# netcheck, from a fresh clone: `make run` checks, `make test` tests. All that is installed goes
+# into .venv/, but for system packages, which packaging/system-packages installs or names.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet
+# The first Python that is new enough; asked for only where there is no .venv/ yet.
+PYTHON ?= $(firstword $(foreach name,python3.11 python3 python3.12 python3.13 python3.14, \
+	$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
+
+SOURCES := netcheck probes kb_articles tests $(dir $(wildcard benchmarks/__main__.py))
+PLATFORMS := linux win32 darwin
+
+# Further options of the target's program: make run ARGS="--profile netmeeting",
+# make test ARGS="-k stun", make lock ARGS=--upgrade.
+ARGS ?=
+
+MAKEFLAGS += --no-print-directory
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help run test bench lint lock clean
+
+help:
+	@echo 'make run    check this computer and its network, and show the report'
+	@echo 'make test   lint, then all tests, the lab of network namespaces included'
+	@echo 'make bench  measure netcheck itself against other tools'
+	@echo 'make lint   style, types for three platforms, and who imports whom'
+	@echo 'make lock   renew requirements/*.lock from pyproject.toml'
+	@echo 'make clean  remove .venv/ and everything else that was made'
+
+# 0, 1 and 3 are verdicts about the network (works, does not, could not be checked), and the report
+# has said so: make has done its work. Anything else, wrong usage (2) included, is a failure.
+run: $(VENV)/.installed
+	@$(BIN)/netcheck check $(ARGS) || { status=$$?; test $$status -eq 1 || test $$status -eq 3; }
+
+# pytest comes last, so that its summary is the last line.
+test: lint
+	@packaging/system-packages test
+	@tests/lab/as_root $(BIN)/pytest $(ARGS)
+
+bench: $(VENV)/.installed $(VENV)/.dev
+	@packaging/system-packages test bench
+	@tests/lab/as_root $(BIN)/python -m benchmarks $(ARGS)
+
+# One cache for each platform: a shared one would be thrown away three times.
+lint: $(VENV)/.installed $(VENV)/.dev
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/lint-imports --no-logo
+	@for platform in $(PLATFORMS); do \
+		echo "mypy for $$platform"; \
+		$(BIN)/mypy --platform $$platform --cache-dir .mypy_cache/$$platform $(SOURCES) || exit 1; \
+	done
+
+# Names, versions, markers and hashes for all platforms, and no address of any registry. What is
+# locked stays as it is unless ARGS says --upgrade or --upgrade-package NAME.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
+lock: $(VENV)/.dev
+	$(LOCK) pyproject.toml --group build --output-file requirements/run.lock $(ARGS)
+	$(LOCK) pyproject.toml --group dev --constraints requirements/run.lock \
+		--output-file requirements/dev.lock $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The files below stamp what is installed, so that a second run installs nothing.
+
+$(BIN)/pip:
+	@test -n '$(PYTHON)' || { echo 'netcheck needs Python 3.11 or newer: none was found.' >&2; exit 1; }
+	@PYTHON='$(PYTHON)' packaging/system-packages run
+	@echo 'Setting up $(VENV)/ (once) ...' >&2
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements/run.lock | $(BIN)/pip
+	@$(PIP_INSTALL) --require-hashes --requirement requirements/run.lock
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock $(VENV)/.run
+	@$(PIP_INSTALL) --require-hashes --requirement requirements/dev.lock
+	@touch $@
+
+# netcheck/__init__.py holds the version, which the installed metadata repeats.
+$(VENV)/.installed: pyproject.toml netcheck/__init__.py $(VENV)/.run
+	@$(PIP_INSTALL) --no-build-isolation --no-deps --editable .
+	@touch $@

@@ -1,0 +1,29 @@
+"""The causes a finding can have.  Public: scripts and articles rely on the names."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+Cause = Literal[
+    "outbound-tcp-blocked",
+    "outbound-tcp-refused",
+    "outbound-tcp-intercepted",
+    "payload-altered",
+    "outbound-udp-blocked",
+    "udp-reply-blocked",
+    "inbound-tcp-blocked",
+    "inbound-tcp-refused",
+    "inbound-wrong-host",
+    "inbound-udp-blocked",
+    "local-port-in-use",
+    "source-port-translated",
+    "high-loss",
+    "proxy-required",
+    "captive-portal",
+    "dns-failure",
+    "dns-rewritten",
+    "server-unreachable",
+    "server-port-unavailable",
+]
+
+CAUSES: tuple[str, ...] = get_args(Cause)

@@ -1,0 +1,76 @@
+"""``netcheck``: the commands, each loaded only when it is called, so that help is instant."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from netcheck import __version__
+
+_COMMANDS = {
+    "check": ("netcheck.cli.check", "check", "Test this network against an echo server."),
+    "gui": ("netcheck.cli.gui", "gui", "Open the window."),
+    "kb": ("netcheck.cli.kb", "kb_group", "Read the knowledge base."),
+    "profiles": ("netcheck.cli.profiles", "profiles_group", "Read the application profiles."),
+    "report": ("netcheck.cli.report", "report_group", "Show, convert and compare saved reports."),
+    "serve": ("netcheck.cli.serve", "serve", "Run an echo server for others to test against."),
+}
+
+_CRASHED = 70
+"""A fault of netcheck itself (EX_SOFTWARE of sysexits.h): never to be read as a verdict."""
+
+
+class _Lazy(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, name, _ = _COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _COMMANDS[name][2]) for name in sorted(_COMMANDS)])
+
+
+@click.group(
+    cls=_Lazy,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, prog_name="netcheck")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Find out why calls, file transfers and voice do not get through, where it
+    breaks, and what to do about it."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+        ctx.exit(2)
+
+
+def main() -> None:
+    """The installed command."""
+    try:
+        cli.main(prog_name="netcheck", standalone_mode=True)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        import traceback
+
+        click.echo(
+            f"netcheck met an error of its own ({type(error).__name__}). "
+            "Please report it with the lines below.",
+            err=True,
+        )
+        traceback.print_exc()
+        sys.exit(_CRASHED)

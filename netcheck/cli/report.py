@@ -1,0 +1,112 @@
+"""``netcheck report``: show, convert and compare saved reports."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from netcheck.report.model import Report
+
+_FILE = click.Path(path_type=Path)
+
+
+class _Unusable(click.ClickException):
+    """A file that cannot be read or written; names of files are shown as safely as reports."""
+
+    exit_code = 2
+
+    def __init__(self, error: Exception) -> None:
+        from netcheck.report.page import clean
+
+        super().__init__(clean(str(error)))
+
+
+class FormatName(click.ParamType[str]):
+    """The name of an export format.  The formats are looked up only when one is needed."""
+
+    name = "format"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        from netcheck.report import formats
+
+        return "|".join(formats.names())
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from netcheck.report import formats
+
+        if value not in formats.names():
+            self.fail(f"{value!r} is not one of {', '.join(formats.names())}.", param, ctx)
+        return str(value)
+
+
+@click.group("report")
+def report_group() -> None:
+    """Show, convert and compare saved reports."""
+
+
+@report_group.command()
+@click.argument("file", type=_FILE)
+@click.option("--details", is_flag=True, help="Also show every port and measurement.")
+def show(file: Path, details: bool) -> None:
+    """Show the report in FILE."""
+    from netcheck.report import text
+
+    text_of = text.render(_read(file), details=details, file=str(file), **_terminal())
+    click.echo(text_of, nl=False)
+
+
+@report_group.command()
+@click.argument("file", type=_FILE)
+@click.option("--format", "name", type=FormatName(), required=True, help="What to convert to.")
+@click.option("--output", type=_FILE, help="Where to; without it, to standard output.")
+def convert(file: Path, name: str, output: Path | None) -> None:
+    """Convert the report in FILE to another format."""
+    from netcheck.report import formats
+    from netcheck.report.read import ReportError
+    from netcheck.report.save import save
+
+    report = _read(file)
+    if output is None:
+        terminal = _terminal()
+        converted = formats.render(name, report, **terminal)
+        # Every format is UTF-8; only text meant to be looked at follows the terminal.
+        click.echo(converted if name == "text" else converted.encode(), nl=False)
+        return
+    try:
+        save(output, formats.render(name, report))
+    except ReportError as error:
+        raise _Unusable(error) from None
+
+
+@report_group.command()
+@click.argument("old", type=_FILE)
+@click.argument("new", type=_FILE)
+def compare(old: Path, new: Path) -> None:
+    """Say what changed from the report OLD to the report NEW.
+
+    Exit code 0: nothing got worse. 1: a feature or a port did.
+    """
+    from netcheck.report import compare as comparing
+
+    comparison = comparing.compare(_read(old), _read(new))
+    click.echo(comparing.as_text(comparison, **_terminal()), nl=False)
+    click.get_current_context().exit(1 if comparison.worse else 0)
+
+
+def _read(file: Path) -> Report:
+    from netcheck.report.read import ReportError, read
+
+    try:
+        return read(file)
+    except ReportError as error:
+        raise _Unusable(error) from None
+
+
+def _terminal() -> dict[str, Any]:
+    from netcheck.report.page import options_for
+
+    return options_for(sys.stdout)

@@ -1,0 +1,93 @@
+"""From observations to verdicts and findings: pure, so that saved observations can be
+diagnosed again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from netcheck.diagnosis import features, findings, nat, ports
+from netcheck.diagnosis.facts import Facts
+from netcheck.plan import Plan
+from netcheck.profile import Profile
+from netcheck.report.model import Feature, Finding, Host, Nat, Port, Server, Verdict
+from probes.observation import AnyObservation
+
+_WORST_FIRST: tuple[Verdict, ...] = ("fails", "limited", "unknown", "works")
+
+
+class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
+    """What the observations mean."""
+
+    overall: Verdict
+    features: list[Feature]
+    ports: list[Port]
+    findings: list[Finding]
+    nat: Nat
+    host: Host
+    server: Server
+
+
+def diagnose(
+    profiles: Sequence[Profile],
+    plan: Plan,
+    observations: Iterable[AnyObservation],
+    *,
+    cancelled: bool = False,
+) -> Diagnosis:
+    """The whole meaning of one check's observations."""
+    facts = Facts(observations)
+    judged = ports.judge(facts, plan)
+    found = findings.find(facts, judged, cancelled=cancelled)
+    verdicts = features.judge(profiles, facts, judged, found)
+    return Diagnosis(
+        overall=overall(f.verdict for f in verdicts),
+        features=verdicts,
+        ports=judged,
+        findings=findings.graded(found, verdicts),
+        nat=nat.judge(facts),
+        host=_host(facts),
+        server=_server(facts),
+    )
+
+
+def overall(verdicts: Iterable[Verdict]) -> Verdict:
+    """The worst verdict; unknown is worse than works and better than any known harm."""
+    seen = set(verdicts)
+    return next((v for v in _WORST_FIRST if v in seen), "unknown")
+
+
+def _host(facts: Facts) -> Host:
+    local = facts.local
+    if local is None:
+        return Host(name="", system="")
+    own = facts.control.local_address if facts.control else None
+    addresses = [a.address for a in local.addresses]
+    return Host(
+        name=local.hostname,
+        system=local.system,
+        addresses=list(dict.fromkeys([*([own] if own else []), *addresses])),
+        gateways=list(local.gateways),
+        dns_servers=list(local.dns_servers),
+        vpn_interfaces=list(local.vpn_interfaces),
+        proxies=dict(local.proxies),
+    )
+
+
+def _server(facts: Facts) -> Server:
+    control = facts.control
+    if control is None:
+        return Server(host="", embedded=False, reached=False)
+    known = [control.server_address] if control.server_address else []
+    return Server(
+        host=control.host,
+        embedded=False,
+        reached=control.connected,
+        addresses=list(dict.fromkeys([*known, *control.server_addresses])),
+        rtt_ms=control.rtt_ms,
+        software=control.software,
+        via_proxy=control.via_proxy,
+        certificate=control.certificate,
+        fingerprint=control.fingerprint,
+    )

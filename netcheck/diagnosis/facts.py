@@ -1,0 +1,83 @@
+"""The observations of one check, found by what they are (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from probes import silence
+from probes.observation import (
+    AnyObservation,
+    Arrival,
+    AtOnce,
+    Control,
+    InboundTcp,
+    InboundUdp,
+    Ledger,
+    LocalFacts,
+    Loss,
+    NameLookup,
+    Observation,
+    OutboundTcp,
+    OutboundUdp,
+    Portal,
+    Transport,
+)
+
+_O = TypeVar("_O", bound=Observation)
+
+OWN_SAMPLE_MIN = 12
+"""From so many samples on, a transport's own loss counts beside the path's: UDP may be
+dropped where TCP is not."""
+
+
+class Facts:
+    """A list of observations with the questions that a diagnosis asks of it."""
+
+    def __init__(self, observations: Iterable[AnyObservation]) -> None:
+        self.all: Sequence[AnyObservation] = tuple(observations)
+        self.local = self._one(LocalFacts)
+        self.control = self._one(Control)
+        self.loss = self._one(Loss)
+        self.ledger = self._one(Ledger)
+        self.portal = self._one(Portal)
+        self.lookups = self._many(NameLookup)
+        self.outbound_tcp = self._many(OutboundTcp)
+        self.outbound_udp = self._many(OutboundUdp)
+        self.inbound_tcp = self._many(InboundTcp)
+        self.inbound_udp = self._many(InboundUdp)
+        self.at_once = self._many(AtOnce)
+
+    @property
+    def trusted_silence(self) -> bool:
+        """Whether the server still answered after the last probe, so that no answer, or a
+        refusal, is the network's doing."""
+        return self.control is not None and self.control.confirmed_at_end
+
+    def arrivals(self, transport: Transport, number: int) -> tuple[Arrival, ...]:
+        """What the server's ledger holds for a probe."""
+        lines = self.ledger.arrivals if self.ledger else ()
+        return tuple(a for a in lines if a.transport == transport and a.number == number)
+
+    def chance_of_silence(self, transport: Transport, attempts: int) -> float:
+        """The chance that the loss seen in this run alone explains ``attempts`` silences."""
+        loss = self.loss
+        if loss is None:
+            return 1.0
+        sent = loss.control_sent + loss.tcp_sent + loss.udp_sent
+        lost = loss.control_lost + loss.tcp_lost + loss.udp_lost
+        chance = silence.chance_of_silence(attempts, sent, lost)
+        own_sent, own_lost = (
+            (loss.tcp_sent, loss.tcp_lost) if transport == "tcp" else (loss.udp_sent, loss.udp_lost)
+        )
+        if own_sent >= OWN_SAMPLE_MIN:
+            chance = max(chance, silence.chance_of_silence(attempts, own_sent, own_lost))
+        return chance
+
+    def _one(self, kind: type[_O]) -> _O | None:
+        return next((o for o in self.all if isinstance(o, kind)), None)
+
+    def _many(self, kind: type[_O]) -> tuple[_O, ...]:
+        return tuple(o for o in self.all if isinstance(o, kind))
+
+

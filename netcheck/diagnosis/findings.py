@@ -1,0 +1,242 @@
+"""From ports and circumstances to findings: each a cause, its evidence and its article (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from netcheck import kb
+from netcheck.cause import Cause
+from netcheck.diagnosis.facts import Facts
+from netcheck.report.model import Feature, Finding, Port, Severity
+from probes.observation import ControlAttempt, InboundTcp, InboundUdp, OutboundTcp, OutboundUdp
+
+Parameter = str | int | list[str | int]
+
+HIGH_LOSS = 0.05
+"""Round trips lost from which on voice suffers noticeably (ITU-T G.107: G.723.1 loses
+about half a point of MOS at 5 %); less than three lost packets are an accident."""
+
+_LOST_MIN = 3
+
+_TCP_OUT: dict[str, Cause] = {
+    "blocked": "outbound-tcp-blocked",
+    "refused": "outbound-tcp-refused",
+    "intercepted": "outbound-tcp-intercepted",
+}
+_TCP_IN: dict[str, Cause] = {
+    "blocked": "inbound-tcp-blocked",
+    "refused": "inbound-tcp-refused",
+    "intercepted": "inbound-wrong-host",
+}
+
+
+class Clue(msgspec.Struct, frozen=True):
+    """One reason for a finding, before those of the same cause are put together."""
+
+    cause: Cause
+    evidence: tuple[str, ...]
+    port: int | None = None
+    parameters: dict[str, Parameter] = {}
+
+
+def find(facts: Facts, ports: list[Port], *, cancelled: bool) -> list[Finding]:
+    """All findings, without their severity: that follows from the features."""
+    clues = [
+        *_circumstances(facts, cancelled),
+        *(clue for port in ports for clue in _port(facts, port, ports)),
+        *_translated(facts, ports),
+    ]
+    return _together(clues)
+
+
+def graded(findings: list[Finding], features: list[Feature]) -> list[Finding]:
+    """The findings with their severity, the gravest first."""
+
+    def severity(finding: Finding) -> Severity:
+        verdicts = {f.verdict for f in features if finding.id in f.findings}
+        if "fails" in verdicts or finding.cause in ("server-unreachable", "captive-portal"):
+            return "error"
+        if finding.cause in ("inbound-udp-blocked", "source-port-translated", "server-port-unavailable"):
+            return "info"  # by itself no harm: replies come in, or the server is at fault
+        if "limited" in verdicts or "unknown" in verdicts:
+            return "warning"
+        return "warning" if finding.cause == "high-loss" else "info"
+
+    order: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
+    done = [msgspec.structs.replace(f, severity=severity(f)) for f in findings]
+    return sorted(done, key=lambda f: order[f.severity])
+
+
+def _port(facts: Facts, port: Port, ports: list[Port]) -> Iterator[Clue]:
+    cause = _cause_of(facts, port)
+    if cause is None or port.observation is None:
+        return
+    parameters: dict[str, Parameter] = {"transport": port.transport}
+    if port.state == "busy":
+        parameters["program"] = _program(facts, port)
+    elif port.direction == "inbound":
+        parameters["called_address"] = _called_address(facts, port)
+        if port.remote_port:
+            if any(_unasked(p) and p.remote_port is None and p.state == port.state for p in ports):
+                return  # the same is said of the port itself
+            parameters["remote_port"] = port.remote_port
+    elif port.local_port:
+        if any(
+            p.port == port.port and p.local_port is None and p.state == port.state
+            for p in ports
+            if p.direction == "outbound" and p.transport == port.transport
+        ):
+            return  # the destination is filtered whatever the source
+        parameters["local_port"] = port.local_port
+    shown = port.local_port if port.state == "busy" and port.local_port else port.port
+    if port.transport == "udp" and port.local_port:
+        shown = port.local_port  # the server's port was of no matter
+    yield Clue(cause, (port.observation,), shown, parameters)
+
+
+def _unasked(port: Port) -> bool:
+    return port.direction == "inbound" and port.transport == "udp"
+
+
+def _cause_of(facts: Facts, port: Port) -> Cause | None:
+    match port.state:
+        case "open" | "untested" | "unknown":
+            return None
+        case "busy":
+            return "local-port-in-use"
+        case "unavailable":
+            return "server-port-unavailable"
+        case "altered":
+            return "payload-altered"
+    if port.direction == "inbound":
+        return _TCP_IN[port.state] if port.transport == "tcp" else "inbound-udp-blocked"
+    if port.transport == "tcp":
+        return _TCP_OUT[port.state]
+    if port.state == "intercepted":
+        return "payload-altered"
+    return "udp-reply-blocked" if port.reached_server else "outbound-udp-blocked"
+
+
+def _program(facts: Facts, port: Port) -> str:
+    return next((o.busy_by or "" for o in _reaches(facts) if o.id == port.observation), "")
+
+
+def _called_address(facts: Facts, port: Port) -> str:
+    calls = (*facts.inbound_tcp, *facts.inbound_udp)
+    return next((o.address or "" for o in calls if o.id == port.observation), "")
+
+
+def _reaches(facts: Facts) -> tuple[OutboundTcp | OutboundUdp | InboundTcp | InboundUdp, ...]:
+    return (*facts.outbound_tcp, *facts.outbound_udp, *facts.inbound_tcp, *facts.inbound_udp)
+
+
+def _translated(facts: Facts, ports: list[Port]) -> Iterator[Clue]:
+    """A required source port that arrived as another one (M4)."""
+    for o in (*facts.outbound_tcp, *facts.outbound_udp):
+        if o.local_port and o.source:
+            seen = int(o.source.rpartition(":")[2])
+            if seen != o.local_port:
+                yield Clue(
+                    "source-port-translated",
+                    (o.id,),
+                    o.local_port,
+                    {"local_port": o.local_port, "seen_port": seen},
+                )
+
+
+def _circumstances(facts: Facts, cancelled: bool) -> Iterator[Clue]:
+    """What concerns the check as a whole: names, the server, proxies, loss."""
+    control = facts.control
+    for lookup in facts.lookups:
+        if lookup.outcome != "resolved" and not (control and control.connected):
+            yield Clue(
+                "dns-failure", (lookup.id,), None, {"name": lookup.name, "detail": lookup.detail}
+            )
+        if lookup.invented:
+            yield Clue(
+                "dns-rewritten", (lookup.id,), None, {"name": lookup.name, "address": lookup.invented}
+            )
+    if facts.portal and facts.portal.outcome in ("redirected", "login-required"):
+        yield Clue("captive-portal", ("portal",), None, {"location": facts.portal.location})
+    if control is None:
+        return
+    if not control.connected or not (control.confirmed_at_end or cancelled):
+        resolved = not any(lookup.outcome != "resolved" for lookup in facts.lookups)
+        if resolved or control.attempts:
+            yield Clue(
+                "server-unreachable",
+                ("control",),
+                None,
+                {
+                    "server_host": control.host,
+                    "ports": sorted({a.port for a in control.attempts}),
+                    "detail": _why_unreachable(control.attempts, control.lost_reason),
+                },
+            )
+    if control.via_proxy and control.connected and not any(
+        a.outcome == "answered" for o in facts.outbound_tcp for a in o.attempts
+    ):
+        evidence = ("control", *(o.id for o in facts.outbound_tcp))
+        yield Clue("proxy-required", evidence, None, {"proxy": control.via_proxy})
+    loss = facts.loss
+    if loss is not None:
+        sent = loss.control_sent + loss.tcp_sent + loss.udp_sent
+        lost = loss.control_lost + loss.tcp_lost + loss.udp_lost
+        if lost >= _LOST_MIN and lost / sent >= HIGH_LOSS:
+            yield Clue("high-loss", ("loss",), None, {"loss_percent": round(100 * lost / sent)})
+
+
+_IN_WORDS = {
+    "refused": "the connection was refused",
+    "silent": "there was no answer",
+    "unreachable": "the network says that it cannot be reached",
+    "wrong-certificate": "its certificate is not the expected one",
+    "not-netcheck": "what answers there is not a netcheck server",
+    "busy": "the server is busy with other checks",
+    "other-version": "the server speaks another version of the protocol",
+    "proxy-refused": "the proxy did not let the connection through",
+}
+
+
+def _why_unreachable(attempts: tuple[ControlAttempt, ...], lost_reason: str) -> str:
+    if lost_reason:
+        return lost_reason
+    parts = []
+    for attempt in attempts:
+        words = _IN_WORDS.get(attempt.outcome)
+        if words:
+            through = " through the proxy" if attempt.via_proxy else ""
+            detail = f" ({attempt.detail})" if attempt.detail else ""
+            parts.append(f"port {attempt.port}{through}: {words}{detail}")
+    return "; ".join(dict.fromkeys(parts)) or "its address is not known"
+
+
+def _together(clues: list[Clue]) -> list[Finding]:
+    """Clues of one cause and the same parameters become one finding about all their ports."""
+    groups: dict[tuple[object, ...], list[Clue]] = {}
+    for clue in clues:
+        groups.setdefault((clue.cause, msgspec.json.encode(clue.parameters)), []).append(clue)
+    counts: dict[str, int] = {}
+    findings = []
+    for group in groups.values():
+        cause = group[0].cause
+        counts[cause] = counts.get(cause, 0) + 1
+        parameters = dict(group[0].parameters)
+        numbers = sorted({clue.port for clue in group if clue.port is not None})
+        if numbers:
+            parameters["ports"] = list(numbers)
+        article = kb.article_for(cause)
+        findings.append(
+            Finding(
+                id=f"{cause}-{counts[cause]}",
+                cause=cause,
+                severity="info",
+                article=article.id,
+                title=article.title,
+                evidence=list(dict.fromkeys(e for clue in group for e in clue.evidence)),
+                parameters=parameters,
+            )
+        )
+    return findings

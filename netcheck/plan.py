@@ -1,0 +1,84 @@
+"""From profiles to probe runs (pure): what is tested, and what must not overlap.
+
+Everything runs at the same time, but for one pair: a packet *from* a local
+UDP port opens a way through most NATs and firewalls to that port, so the calls *to*
+it, which nothing asked for, come first and are over when it is sent from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from netcheck.profile import Profile, Requirement
+
+
+class UdpPort(msgspec.Struct, frozen=True):
+    """A UDP port that matters as source and as destination, both ways (fact M4)."""
+
+    port: int
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """``groups``: TCP ports that are also tested at the same time, and carry data together."""
+
+    outbound_tcp: tuple[int, ...]
+    groups: tuple[tuple[int, ...], ...]
+    from_local: tuple[tuple[int, int], ...]  # (remote port, local port)
+    inbound_tcp: tuple[int, ...]
+    udp: tuple[UdpPort, ...]
+
+    @property
+    def tcp_ports(self) -> tuple[int, ...]:
+        """Every TCP port that the server should offer."""
+        remote = (port for port, _ in self.from_local)
+        return tuple(sorted({*self.outbound_tcp, *remote}))
+
+    @property
+    def udp_ports(self) -> tuple[int, ...]:
+        return tuple(sorted(entry.port for entry in self.udp))
+
+    @property
+    def steps(self) -> int:
+        """How many probes will report, for a progress bar."""
+        return (
+            len(self.outbound_tcp)
+            + len(self.from_local)
+            + sum(len(group) > 1 for group in self.groups)
+            + len(self.inbound_tcp)
+            + 4 * len(self.udp)
+        )
+
+
+def make(profiles: Iterable[Profile]) -> Plan:
+    """The least that answers every requirement, each port once."""
+    required = [r for p in profiles for f in p.features for r in f.requires]
+    outbound = _of(required, "outbound-tcp")
+    plain = [r for r in outbound if r.local_port is None]
+    grouped = [r.port_numbers for r in plain if r.capacity]
+    return Plan(
+        # A port that must be reached from a certain local port is reached from any as
+        # well: only the difference shows whether source or destination is filtered.
+        outbound_tcp=tuple(sorted({port for r in outbound for port in r.port_numbers})),
+        groups=_apart(grouped),
+        from_local=tuple(
+            sorted({(r.port_numbers[0], r.local_port) for r in outbound if r.local_port is not None})
+        ),
+        inbound_tcp=tuple(sorted({p for r in _of(required, "inbound-tcp") for p in r.port_numbers})),
+        udp=tuple(UdpPort(p) for p in sorted({p for r in _of(required, "udp") for p in r.port_numbers})),
+    )
+
+
+def _of(required: list[Requirement], probe: str) -> list[Requirement]:
+    return [r for r in required if r.probe == probe]
+
+
+def _apart(groups: list[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
+    """Groups that share a port become one, so that each port is tested once."""
+    apart: list[set[int]] = []
+    for group in map(set, groups):
+        touching = [other for other in apart if other & group]
+        apart = [other for other in apart if not other & group]
+        apart.append(group.union(*touching))
+    return tuple(tuple(sorted(group)) for group in apart)

@@ -1,0 +1,1 @@
+"""One TOML file per application: its features and what each requires."""

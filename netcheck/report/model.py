@@ -1,0 +1,178 @@
+"""The report, ``netcheck.report/1``: the keys that scripts and helpdesks rely on.
+
+Unknown is ``"unknown"`` or null, never a guess.  Keys may be added; none is
+renamed or given another meaning.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from netcheck.cause import Cause
+from probes.observation import AnyObservation, Transport
+
+SCHEMA: Literal["netcheck.report/1"] = "netcheck.report/1"
+
+Verdict = Literal["works", "limited", "fails", "unknown"]
+Direction = Literal["outbound", "inbound"]
+PortState = Literal[
+    "open",
+    "refused",
+    "blocked",
+    "intercepted",
+    "altered",
+    "busy",
+    "unavailable",
+    "untested",
+    "unknown",
+]
+Severity = Literal["error", "warning", "info"]
+Behaviour = Literal[
+    "endpoint-independent", "address-dependent", "address-and-port-dependent", "unknown"
+]
+
+
+class Tool(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    version: str
+
+
+class Host(msgspec.Struct, frozen=True, kw_only=True):
+    """The computer that was tested."""
+
+    name: str
+    system: str
+    addresses: list[str] = []
+    gateways: list[str] = []
+    dns_servers: list[str] = []
+    vpn_interfaces: list[str] = []
+    proxies: dict[str, str] = {}
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True):
+    """The echo server.  ``rtt_ms`` is the smallest round trip of the control connection."""
+
+    host: str
+    embedded: bool
+    reached: bool
+    addresses: list[str] = []
+    rtt_ms: float | None = None
+    software: str = ""
+    via_proxy: str | None = None
+    certificate: Literal["pinned", "authority", "unchecked", "none"] = "none"
+    fingerprint: str | None = None
+
+
+class Feature(msgspec.Struct, frozen=True, kw_only=True):
+    profile: str
+    feature: str
+    title: str
+    verdict: Verdict
+    summary: str
+    findings: list[str] = []
+    capacity: int | None = None
+
+
+class Port(msgspec.Struct, frozen=True, kw_only=True):
+    """``port`` is the remote one outbound, the local one inbound; ``why`` explains a
+    state that is not plain, ``observation`` is the evidence."""
+
+    transport: Transport
+    direction: Direction
+    port: int
+    state: PortState
+    local_port: int | None = None
+    remote_port: int | None = None
+    rtt_ms: float | None = None
+    attempts: int = 0
+    reached_server: bool | None = None
+    why: str = ""
+    observation: str | None = None
+
+
+class Nat(msgspec.Struct, frozen=True, kw_only=True):
+    """How the NAT on the path behaves (RFC 4787, 5382).  Null and ``unknown``: not tested."""
+
+    present: bool | None = None
+    public_addresses: list[str] = []
+    mapping: Behaviour = "unknown"
+    filtering: Behaviour = "unknown"
+    tcp_mapping: Behaviour = "unknown"
+    tcp_filtering: Behaviour = "unknown"
+    hairpin: bool | None = None
+    port_preservation: bool | None = None
+    port_parity: bool | None = None
+    port_contiguity: bool | None = None
+    pooling: Literal["paired", "arbitrary", "unknown"] = "unknown"
+    binding_lifetime_s: float | None = None
+    carrier_grade: bool | None = None
+    layers: int | None = None
+
+
+class Dynamic(msgspec.Struct, frozen=True, kw_only=True):
+    """A sample of the dynamic ports 1024-65535; ``ci95`` is a Wilson interval."""
+
+    sampled: int
+    open: int
+    fraction: float
+    ci95: list[float]
+    open_ranges: list[list[int]]
+
+
+class Stream(msgspec.Struct, frozen=True, kw_only=True):
+    direction: Direction
+    sent: int
+    received: int
+    loss: float
+    jitter_ms: float | None = None
+    reordered: int = 0
+    mos: float | None = None
+
+
+class Editor(msgspec.Struct, frozen=True, kw_only=True):
+    protocol: str
+    verdict: Literal[
+        "not-needed", "edited", "edited-unreachable", "untouched", "mangled", "blocked", "not-tested"
+    ]
+    sent: str | None = None
+    received: str | None = None
+    pinhole: bool | None = None
+    reason: str = ""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """``article`` is the id of the knowledge-base article; ``parameters`` fill it in."""
+
+    id: str
+    cause: Cause
+    severity: Severity
+    article: str
+    title: str
+    evidence: list[str]
+    parameters: dict[str, str | int | list[str | int]] = {}
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """``complete`` is False when the check was cancelled or cut short."""
+
+    schema: Literal["netcheck.report/1"] = SCHEMA
+    id: str
+    started_at: str
+    duration_s: float
+    tool: Tool
+    host: Host
+    server: Server
+    overall: Verdict
+    complete: bool = True
+    note: str = ""
+    features: list[Feature] = []
+    ports: list[Port] = []
+    dynamic_udp: Dynamic | None = None
+    dynamic_tcp: Dynamic | None = None
+    nat: Nat = Nat()
+    media: list[Stream] = []
+    editors: list[Editor] = []
+    findings: list[Finding] = []
+    observations: list[AnyObservation] = []

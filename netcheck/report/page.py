@@ -1,0 +1,146 @@
+"""A page of text for a terminal: wrapped, aligned, and safe to print.
+
+Names of hosts, programs and servers come from outside.  Every piece of text passes through
+`clean`, and nothing is ever read as markup, so none of them can colour, hide or reorder
+what the page says.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import unicodedata
+from collections.abc import Iterable, Sequence
+from io import StringIO
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+# Characters.  No text that netcheck writes is longer; one from outside would bury the page.
+MAX_TEXT = 600
+
+# Columns.  Below this the columns of a row have no room left; above it lines are hard to read.
+MIN_WIDTH = 40
+MAX_WIDTH = 100
+
+_TYPOGRAPHY = str.maketrans(
+    {"–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "…": "...", "×": "x", "→": "->"}
+)
+
+
+def clean(text: str, *, ascii_only: bool = False) -> str:
+    """`text` on one line, without control, bidirectional and other invisible characters."""
+    shown = "".join(map(_visible, text[: MAX_TEXT * 2]))
+    shown = re.sub(" +", " ", shown).strip()
+    if len(shown) > MAX_TEXT or len(text) > MAX_TEXT * 2:
+        shown = shown[: MAX_TEXT - 1] + "…"
+    if ascii_only:
+        shown = shown.translate(_TYPOGRAPHY).encode("ascii", "replace").decode()
+    return shown
+
+
+def _visible(character: str) -> str:
+    category = unicodedata.category(character)
+    if category[0] == "Z" or character in "\t\r\n":
+        return " "
+    if category in ("Cc", "Cf"):
+        return ""
+    return "\ufffd" if category[0] == "C" else character
+
+
+def options_for(stream: IO[Any]) -> dict[str, Any]:
+    """The `width`, `colour` and `ascii_only` that suit an output stream such as stdout."""
+    terminal = stream.isatty()
+    columns = shutil.get_terminal_size().columns if terminal else 80
+    encoding = getattr(stream, "encoding", None) or "ascii"
+    try:
+        "✓✗–…é漢".encode(encoding)
+        ascii_only = False
+    except (UnicodeEncodeError, LookupError):
+        ascii_only = True
+    # https://no-color.org: any value but the empty one turns colour off
+    colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return {"width": min(columns, MAX_WIDTH), "colour": colour, "ascii_only": ascii_only}
+
+
+class Page:
+    """Collects lines, rows and tables of at most `width` columns, then gives the text."""
+
+    def __init__(self, *, width: int, colour: bool, ascii_only: bool) -> None:
+        from rich.console import Console
+
+        self.ascii_only = ascii_only
+        self._width = max(width, MIN_WIDTH)
+        self._file = StringIO()
+        self._console = Console(
+            file=self._file,
+            width=self._width,
+            force_terminal=colour,
+            force_jupyter=False,
+            color_system="standard" if colour else None,
+            no_color=not colour,
+            legacy_windows=False,
+            highlight=False,
+            markup=False,
+            emoji=False,
+        )
+
+    def styled(self, text: str, style: str = "") -> Text:
+        from rich.text import Text
+
+        return Text(clean(text, ascii_only=self.ascii_only), style=style, overflow="fold")
+
+    def sign(self, sign: str, plain: str, word: str, style: str) -> Text:
+        """A mark and a word: colour is never the only thing that tells states apart."""
+        return self.styled(f"{plain if self.ascii_only else sign} {word}", style)
+
+    def line(self, text: str = "", style: str = "") -> None:
+        self._console.print(self.styled(text, style))
+
+    def heading(self, text: str) -> None:
+        self._console.print()
+        self.line(text, "bold")
+
+    def rows(
+        self,
+        rows: Iterable[Sequence[str | Text]],
+        *,
+        widths: Sequence[int],
+        indent: int = 2,
+        header: Sequence[str] = (),
+    ) -> None:
+        """Rows of columns of the given `widths`, and a last column that takes what is left
+        and wraps under itself."""
+        from rich.padding import Padding
+        from rich.table import Table
+
+        table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+        for width in self._fitting(widths, indent):
+            table.add_column(width=width, overflow="fold")
+        table.add_column(ratio=1, overflow="fold")
+        if header:
+            self._add(table, header, "underline")
+        for row in rows:
+            self._add(table, row, "")
+        self._console.print(Padding(table, (0, 0, 0, indent)))
+
+    def _add(self, table: Table, row: Sequence[str | Text], style: str) -> None:
+        table.add_row(
+            *(self.styled(cell, style) if isinstance(cell, str) else cell for cell in row)
+        )
+
+    def _fitting(self, widths: Sequence[int], indent: int) -> list[int]:
+        """The widths, scaled down if they would leave the last column less than a quarter."""
+        room = (self._width - indent) * 3 // 4 - 2 * len(widths)
+        wanted = sum(widths)
+        if wanted <= room:
+            return list(widths)
+        return [max(1, width * room // wanted) for width in widths]
+
+    def text(self) -> str:
+        """Everything so far; no line ends in a blank."""
+        lines = self._file.getvalue().splitlines()
+        return "".join(line.rstrip() + "\n" for line in lines)

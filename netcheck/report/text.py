@@ -1,0 +1,231 @@
+"""The report as text, for a person who does not know what a port is.
+
+What works comes first, then what to do about the rest, then how it was tested.  The
+measurements themselves are shown only when asked for (`details`).
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, get_args
+
+from netcheck import kb, profile
+from netcheck.report.details import add_details, milliseconds
+from netcheck.report.model import Feature, Finding, Report, Severity, Verdict
+from netcheck.report.page import Page, clean
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+# sign, ASCII sign, style
+SIGNS: dict[Verdict, tuple[str, str, str]] = {
+    "works": ("✓", "+", "green"),
+    "limited": ("~", "~", "yellow"),
+    "fails": ("✗", "x", "bold red"),
+    "unknown": ("?", "?", "magenta"),
+}
+
+# Before a list of titles, which may be nouns or verbs: no grammar joins the two.
+_LABELS: dict[Verdict, str] = {
+    "works": "works",
+    "limited": "works only in part",
+    "fails": "does not work",
+    "unknown": "could not be decided",
+}
+# After a count: modal verbs, which are the same for one and for many.
+_COUNTED: dict[Verdict, str] = {
+    "works": "will work",
+    "limited": "will work only in part",
+    "fails": "will not work",
+    "unknown": "could not be decided",
+}
+
+_CERTIFICATES = {
+    "pinned": "the server proved itself by the fingerprint in its link",
+    "authority": "the server proved itself by a certificate that this computer trusts",
+    "unchecked": "NOT CHECKED: another server could have answered in its place",
+}
+
+# Features.  More names than this make a first sentence that nobody reads: counts say it better.
+_MAX_NAMED = 6
+_MAX_TITLE = 24
+
+
+def render(
+    report: Report,
+    *,
+    details: bool = False,
+    width: int = 80,
+    colour: bool = False,
+    ascii_only: bool = False,
+    file: str | None = None,
+    profile_titles: Mapping[str, str] | None = None,
+) -> str:
+    """The report as lines of at most `width` columns (40 or more).
+
+    `file` is where the report is saved, if it is; `profile_titles` are the names, by id, of
+    profiles that are not built in.
+    """
+    page = Page(width=width, colour=colour, ascii_only=ascii_only)
+    page.line(summary(report), "bold")
+    for warning in _warnings(report):
+        page.rows([(page.styled("!", "bold yellow"), warning)], widths=[1], indent=0)
+    names = {each.id: each.title for each in profile.built_in()} | dict(profile_titles or {})
+    _add_features(page, report, names)
+    _add_remedies(page, report)
+    _add_circumstances(page, report)
+    if details:
+        add_details(page, report)
+    else:
+        _add_hint(page, file)
+    return page.text()
+
+
+def summary(report: Report) -> str:
+    """One sentence about everything that was tested."""
+    titles: dict[Verdict, list[str]] = {verdict: [] for verdict in _LABELS}
+    for feature in report.features:
+        titles[feature.verdict].append(_inside_a_sentence(clean(feature.title)))
+    match [verdict for verdict in titles if titles[verdict]]:
+        case []:
+            return "Nothing was tested."
+        case ["unknown"] if not report.server.reached:
+            server = clean(f"the echo server {report.server.host}")
+            return f"Nothing could be decided, because {server} could not be reached."
+        case ["unknown"]:
+            return "Nothing could be decided."
+        case ["works"]:
+            text = f"everything that was tested works: {', '.join(titles['works'])}"
+        case ["fails"]:
+            text = "nothing that was tested works"
+        case verdicts if len(report.features) > _MAX_NAMED:
+            counts = [f"{len(titles[verdict])} {_COUNTED[verdict]}" for verdict in verdicts]
+            text = f"of {len(report.features)} features, {_listed(counts)}"
+        case verdicts:
+            text = "; ".join(f"{_LABELS[each]}: {', '.join(titles[each])}" for each in verdicts)
+    if report.server.embedded:
+        text += " – on this computer alone"
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _inside_a_sentence(title: str) -> str:
+    """Of the titles, *Voice calls* begins small there, *MSN directory* does not."""
+    return title[:1].lower() + title[1:] if title[1:2].islower() else title
+
+
+def _listed(words: list[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _warnings(report: Report) -> list[str]:
+    """What makes the verdicts mean less than they seem to."""
+    warnings = []
+    if report.server.embedded:
+        warnings.append("This tested this computer alone, not your network: no server was named.")
+    if not report.complete:
+        warnings.append("The check was not finished, so some of this is missing.")
+    return warnings
+
+
+def _add_features(page: Page, report: Report, titles: Mapping[str, str]) -> None:
+    profiles: dict[str, list[Feature]] = {}
+    for feature in report.features:
+        profiles.setdefault(feature.profile, []).append(feature)
+    longest = max((len(clean(feature.title)) for feature in report.features), default=0)
+    for name, features in profiles.items():
+        page.heading(titles.get(name, name))
+        page.rows(
+            (
+                (_verdict(page, feature.verdict), feature.title, feature.summary)
+                for feature in features
+            ),
+            widths=[len("? unknown"), min(longest, _MAX_TITLE)],
+        )
+
+
+def _verdict(page: Page, verdict: Verdict) -> Text:
+    sign, plain, style = SIGNS[verdict]
+    return page.sign(sign, plain, verdict, style)
+
+
+def _add_remedies(page: Page, report: Report) -> None:
+    if not report.findings:
+        return
+    page.heading("What to do")
+    order = get_args(Severity)
+    findings = sorted(report.findings, key=lambda finding: order.index(finding.severity))
+    for number, finding in enumerate(findings, 1):
+        if number > 1:
+            page.line()
+        affected = [each.title for each in report.features if finding.id in each.findings]
+        rows: list[tuple[str, str | Text]] = [(f"{number}.", page.styled(finding.title, "bold"))]
+        rows += [("", line) for line in _advice(report, finding, affected)]
+        page.rows(rows, widths=[len(f"{len(findings)}.")])
+
+
+def _advice(report: Report, finding: Finding, affected: list[str]) -> list[str]:
+    # Found by its cause, not by the id in the file: that may have been renamed since, and a
+    # file from anywhere must not choose what the user is told to type.
+    article = kb.article_for(finding.cause)
+    lines = [f"Affects: {', '.join(affected)}"] if affected else []
+    return [
+        *lines,
+        kb.remedy(article, kb.values_of(report, finding)),
+        f"Step by step: netcheck kb show {article.id}",
+    ]
+
+
+def _add_circumstances(page: Page, report: Report) -> None:
+    page.heading("How it was tested")
+    server = report.server
+    rows = []
+    if server.embedded:
+        rows.append(("Echo server", "this computer itself; name another one with --server HOST"))
+    elif server.reached:
+        others = [address for address in server.addresses if address != server.host]
+        addresses = f" ({', '.join(others)})" if others else ""
+        rows.append(("Echo server", f"{server.host}{addresses}"))
+    else:
+        rows.append(("Echo server", f"{server.host}, not reached"))
+    if server.rtt_ms is not None:
+        rows.append(("Round trip", f"{milliseconds(server.rtt_ms)} to the server and back"))
+    if server.certificate in _CERTIFICATES:
+        rows.append(("Certificate", _CERTIFICATES[server.certificate]))
+    if server.via_proxy:
+        rows.append(("Proxy", f"{server.via_proxy}; the ports themselves were tried without it"))
+    rows.append(("When", f"{_moment(report.started_at)}, took {_duration(report.duration_s)}"))
+    rows.append(("Computer", f"{report.host.name} ({report.host.system})"))
+    rows.append(("Made by", f"{report.tool.name} {report.tool.version}, report {report.id}"))
+    if not report.complete:
+        rows.append(("Not finished", "the check was stopped before its end"))
+    if report.note:
+        rows.append(("Note", report.note))
+    page.rows(rows, widths=[max(len(label) for label, _ in rows)])
+
+
+def _moment(text: str) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+        return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError):
+        return text
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _add_hint(page: Page, file: str | None) -> None:
+    if file is not None and clean(file) == file:
+        page.heading("Every measurement")
+        commands = []
+    else:
+        file = "report.json"
+        page.heading("Every measurement, once the report is saved")
+        commands = [f"netcheck check --format json --output {file}"]
+    commands.append(f"netcheck report show {shlex.quote(file)} --details")
+    page.rows(((command,) for command in commands), widths=[])

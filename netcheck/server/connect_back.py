@@ -1,0 +1,281 @@
+"""Connect-back: calls from the server to the client's own ports.
+
+Only to an address that has proved to be the client's own, only to ports that
+this session declared, bounded in number and rate.  ``Policy`` decides, ``Caller`` calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import secrets
+import socket
+import time
+from collections.abc import Callable
+
+from netcheck.server.session import Session, canonical
+from probes.errors import WireError
+from probes.wire import frame
+from probes.wire.messages import (
+    Called,
+    CallOutcome,
+    CallRequest,
+    CallsDone,
+    Refusal,
+)
+
+_DECISIVE: frozenset[CallOutcome] = frozenset({"answered", "foreign"})
+_REFUSALS_ENOUGH = 2  # one reset may be a passing overload; two, a round trip apart, are an answer
+
+
+def forbidden(target: str, own: str) -> str | None:
+    """Why ``target`` is never called from a server at ``own``, or None (RFC 6890)."""
+    address, here = ipaddress.ip_address(target), ipaddress.ip_address(own)
+    if address.is_multicast or address.is_unspecified or target == "255.255.255.255":
+        return "not a single host's address"
+    if address.is_loopback and not here.is_loopback:
+        return "loopback, and the server is not"
+    if address.is_link_local and not here.is_link_local:
+        return "link-local, and the server is not"
+    if isinstance(address, ipaddress.IPv4Address) and address.is_reserved:
+        return "reserved"
+    return None
+
+
+def refuse(session: Session, request: CallRequest) -> Refusal | None:
+    """Whether ``request`` may be carried out."""
+    try:
+        target = canonical(request.address)
+    except ValueError:
+        return Refusal(id=request.id, reason="bad-request", detail="not an address")
+    if len(request.ports) != len(request.numbers):
+        return Refusal(id=request.id, reason="bad-request", detail="ports and numbers differ in length")
+    if target not in session.proven:
+        return Refusal(id=request.id, reason="not-proven", detail="no exchange came from that address")
+    why = forbidden(target, session.local_address)
+    if why:
+        return Refusal(id=request.id, reason="forbidden-address", detail=why)
+    if not session.declared[request.transport].issuperset(request.ports):
+        return Refusal(id=request.id, reason="not-declared", detail="a port was not declared")
+    if len(request.ports) * len(request.offsets_ms) > session.calls_left:
+        return Refusal(id=request.id, reason="limit", detail="this session's calls are used up")
+    return None
+
+
+class Caller:
+    """The calls of one session.  ``datagrams`` finds the server's own UDP socket on a port."""
+
+    def __init__(
+        self, session: Session, datagrams: Callable[[int], asyncio.DatagramTransport | None]
+    ) -> None:
+        self._session = session
+        self._datagrams = datagrams
+        self._slots = asyncio.Semaphore(session.limits.calls_at_once)
+        self._settled: dict[tuple[int, int], asyncio.Event] = {}
+
+    def stop(self, request_id: int, port: int) -> None:
+        event = self._settled.get((request_id, port))
+        if event:
+            event.set()
+
+    async def carry_out(self, request: CallRequest) -> None:
+        """Make all calls of ``request``, telling the client of each; never raises for
+        what the network does."""
+        refusal = refuse(self._session, request)
+        if refusal:
+            self._session.tell(refusal)
+            return
+        self._session.calls_left -= len(request.ports) * len(request.offsets_ms)
+        async with asyncio.TaskGroup() as group:
+            for port, number in zip(request.ports, request.numbers, strict=True):
+                group.create_task(self._port(request, port, number))
+        self._session.tell(CallsDone(id=request.id))
+
+    async def _port(self, request: CallRequest, port: int, number: int) -> None:
+        settled = self._settled[request.id, port] = asyncio.Event()
+        attempt = self._call_tcp if request.transport == "tcp" else self._call_udp
+        refusals = 0
+        began = time.monotonic()
+        # An early try is waited for as long as the last one: a late answer is an answer.
+        end = began + (max(request.offsets_ms) + request.patience_ms) / 1000
+
+        async def one(index: int) -> None:
+            nonlocal refusals
+            unheard: list[CallOutcome] = ["sent" if request.transport == "udp" else "silent"]
+            took: float | None = None
+            detail = ""
+            try:
+                async with self._slots:
+                    outcome, took, detail = await attempt(request, port, number, end, unheard)
+            except asyncio.CancelledError:
+                outcome = unheard[-1]  # cut short: what was known until then
+            self._session.tell(
+                Called(
+                    id=request.id,
+                    port=port,
+                    attempt=index,
+                    outcome=outcome,
+                    took_ms=None if took is None else round(took * 1000, 2),
+                    detail=detail,
+                )
+            )
+            refusals += outcome in ("refused", "unreachable")
+            if outcome in _DECISIVE or refusals >= _REFUSALS_ENOUGH:
+                settled.set()
+
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            for index, offset in enumerate(sorted(request.offsets_ms)):
+                await _until(settled, began + offset / 1000)
+                if settled.is_set():
+                    break
+                await self._pace()
+                tasks.append(asyncio.create_task(one(index)))
+            tasks.append(asyncio.create_task(_when_all_done(tuple(tasks), settled)))
+            await settled.wait()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            del self._settled[request.id, port]
+
+    async def _pace(self) -> None:
+        """Wait for this session's turn, so that calls never come as a flood."""
+        while not self._session.call_bucket.take(now := time.monotonic()):
+            await asyncio.sleep(self._session.call_bucket.wait_s(now))
+
+    def _call_frame(self, number: int, address: str, port: int) -> tuple[bytes, bytes]:
+        """The nonce and the bytes of a call."""
+        nonce = secrets.token_bytes(frame.NONCE_SIZE)
+        body = frame.call_body(frame.Endpoint(address, port))
+        session = self._session
+        return nonce, frame.write(
+            frame.Frame(frame.CALL, number, session.id, nonce, body), session.secret
+        )
+
+    async def _call_tcp(
+        self, request: CallRequest, port: int, number: int, end: float, unheard: list[CallOutcome]
+    ) -> tuple[CallOutcome, float | None, str]:
+        target = canonical(request.address)
+        nonce, call = self._call_frame(number, target, port)
+        began = time.monotonic()
+        connected = False
+        try:
+            async with asyncio.timeout(max(0.01, end - began)):
+                with _tcp_socket(target) as sock:
+                    loop = asyncio.get_running_loop()
+                    sock.bind((self._session.local_address, 0))
+                    await loop.sock_connect(sock, (target, port))
+                    connected = True
+                    unheard.append("mute")
+                    await loop.sock_sendall(sock, call)
+                    data = b""
+                    while len(data) < frame.SIZE:
+                        more = await loop.sock_recv(sock, frame.SIZE - len(data))
+                        if not more:
+                            return ("foreign" if data else "closed"), time.monotonic() - began, ""
+                        data += more
+                    knew = frame.knows(data, frame.REPLY, nonce, call, self._session.secret)
+                    return ("answered" if knew else "foreign"), time.monotonic() - began, ""
+        except TimeoutError:
+            return unheard[-1], None, ""
+        except OSError as error:
+            outcome: CallOutcome = "closed" if connected else _outcome_of(error)
+            return outcome, time.monotonic() - began, error.strerror or ""
+        except WireError:
+            return "foreign", time.monotonic() - began, ""
+
+    async def _call_udp(
+        self, request: CallRequest, port: int, number: int, end: float, unheard: list[CallOutcome]
+    ) -> tuple[CallOutcome, float | None, str]:
+        target = canonical(request.address)
+        nonce, call = self._call_frame(number, target, port)
+        loop = asyncio.get_running_loop()
+        began = time.monotonic()
+        heard: asyncio.Future[None] = loop.create_future()
+        own: asyncio.DatagramTransport | None = None
+
+        def reply() -> None:
+            if not heard.done():
+                heard.set_result(None)
+
+        try:
+            if request.remote_port is not None:
+                sender = self._datagrams(request.remote_port)
+                if sender is None:
+                    return "local-error", None, "the server does not have that port"
+                self._session.udp_replies[nonce] = reply
+                sender.sendto(call, (target, port))
+            else:
+                own, _ = await loop.create_datagram_endpoint(
+                    lambda: _Listener(self._session, nonce, call, heard),
+                    local_addr=(self._session.local_address, 0),
+                    remote_addr=(target, port),
+                )
+                own.sendto(call)
+            async with asyncio.timeout(max(0.01, end - began)):
+                await heard
+            return "answered", time.monotonic() - began, ""
+        except TimeoutError:
+            return unheard[-1], None, ""
+        except OSError as error:
+            return _outcome_of(error), time.monotonic() - began, error.strerror or ""
+        finally:
+            self._session.udp_replies.pop(nonce, None)
+            if own:
+                own.close()
+
+
+class _Listener(asyncio.DatagramProtocol):
+    """Waits for the reply to one call, or for the ICMP error it met."""
+
+    def __init__(self, session: Session, nonce: bytes, call: bytes, heard: asyncio.Future[None]) -> None:
+        self._session, self._nonce, self._call, self._heard = session, nonce, call, heard
+
+    def datagram_received(self, data: bytes, addr: tuple[str | int, ...]) -> None:
+        try:
+            knew = frame.knows(data, frame.REPLY, self._nonce, self._call, self._session.secret)
+        except WireError:
+            return
+        if knew and not self._heard.done():
+            self._heard.set_result(None)
+
+    def error_received(self, exc: Exception) -> None:
+        if not self._heard.done():
+            self._heard.set_exception(exc)
+
+
+def _tcp_socket(target: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in target else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    # Reset instead of TIME_WAIT: the same client may be called again at once.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+    return sock
+
+
+def _outcome_of(error: OSError) -> CallOutcome:
+    if error.errno in (errno.ECONNREFUSED, errno.ECONNRESET):
+        return "refused"
+    if error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH):
+        return "unreachable"
+    if error.errno == errno.ETIMEDOUT:
+        return "silent"
+    return "local-error"
+
+
+async def _when_all_done(tasks: tuple[asyncio.Task[None], ...], event: asyncio.Event) -> None:
+    await asyncio.gather(*tasks, return_exceptions=True)
+    event.set()
+
+
+async def _until(event: asyncio.Event, moment: float) -> None:
+    """Wait for ``event``, at most until ``moment`` of the monotonic clock."""
+    try:
+        async with asyncio.timeout(max(0.0, moment - time.monotonic())):
+            await event.wait()
+    except TimeoutError:
+        pass
+
+

@@ -1,0 +1,212 @@
+"""The echo itself, over TCP and UDP: prove what arrived, from where, to the one who asked.
+
+Nothing is sent by UDP without a valid tag, and no answer is larger than its request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import Counter
+from typing import cast
+
+from netcheck.server.ledger import Sources
+from netcheck.server.limits import ServerLimits
+from netcheck.server.session import Session, Sessions, canonical
+from probes.errors import WireError
+from probes.wire import frame
+
+
+class Desk:
+    """What every echo socket shares: the sessions, the record of sources, the ceilings."""
+
+    def __init__(self, sessions: Sessions, limits: ServerLimits) -> None:
+        self.sessions = sessions
+        self.limits = limits
+        self.sources = Sources(limits.source_records)
+        self._connections: set[asyncio.Transport] = set()
+        self._per_source: Counter[str] = Counter()
+
+    def admit(self, connection: asyncio.Transport, address: str) -> bool:
+        if (
+            len(self._connections) >= self.limits.connections
+            or self._per_source[address] >= self.limits.connections_per_source
+        ):
+            return False
+        self._connections.add(connection)
+        self._per_source[address] += 1
+        return True
+
+    def leave(self, connection: asyncio.Transport, address: str) -> None:
+        self._connections.discard(connection)
+        self._per_source[address] -= 1
+        if self._per_source[address] <= 0:
+            del self._per_source[address]
+
+    def close(self) -> None:
+        """End every echo connection."""
+        for connection in self._connections:
+            connection.abort()
+
+
+def answer_to(
+    data: bytes, got: frame.Frame, session: Session, source: frame.Endpoint, port: int, server_nonce: bytes
+) -> bytes:
+    """The proof: signed for this session, over what arrived, where, and from whom."""
+    body = frame.write_answer(frame.Answer(source, port, frame.digest(data), server_nonce))
+    return frame.write(frame.Frame(frame.ANSWER, got.number, session.id, got.nonce, body), session.secret)
+
+
+class EchoTcp(asyncio.Protocol):
+    """One echo connection.  ``only`` limits a dynamic port to the session that opened it."""
+
+    def __init__(self, desk: Desk, port: int, only: Session | None = None) -> None:
+        self._desk = desk
+        self._port = port
+        self._only = only
+        self._buffer = bytearray()
+        self._admitted = False
+        self._source = frame.Endpoint("0.0.0.0", 0)
+        self._nonces: set[bytes] = set()
+        self._deadline: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        if not peer:
+            self._transport.abort()
+            return
+        self._source = frame.Endpoint(canonical(peer[0]), peer[1])
+        if not self._desk.admit(self._transport, self._source.address):
+            self._transport.abort()
+            return
+        self._admitted = True
+        self._desk.sources.accepted(self._source.address, self._port, time.monotonic())
+        self._expect_within(self._desk.limits.first_frame_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+        if self._admitted and self._transport:
+            self._desk.leave(self._transport, self._source.address)
+
+    def pause_writing(self) -> None:
+        """The client does not read its answers: do not pile up more of them."""
+        if self._transport:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self._transport:
+            self._transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while len(self._buffer) >= frame.SIZE:
+            whole = bytes(self._buffer[: frame.SIZE])
+            del self._buffer[: frame.SIZE]
+            if not self._frame(whole):
+                self._end()
+                return
+        if not frame.MAGIC.startswith(bytes(self._buffer[:4])):
+            self._desk.sources.garbled(self._source.address, self._port, time.monotonic())
+            self._end()
+
+    def _frame(self, data: bytes) -> bool:
+        """Deal with one frame; False ends the connection."""
+        try:
+            session = self._desk.sessions.find(frame.session_of(data))
+            if session is None or (self._only is not None and session is not self._only):
+                self._desk.sources.garbled(self._source.address, self._port, time.monotonic())
+                return False
+            got = frame.read(data, session.secret)
+        except WireError:
+            self._desk.sources.garbled(self._source.address, self._port, time.monotonic())
+            return False
+        if not session.may_echo():
+            return False
+        if got.authentic and got.kind == frame.CONFIRM:
+            return self._confirm(got, session)
+        if got.authentic and got.kind != frame.PROBE:
+            return False
+        session.record("tcp", self._port, got.number, self._source, not got.authentic)
+        server_nonce = secrets.token_bytes(8)
+        if got.authentic and len(self._nonces) < 16:
+            self._nonces.add(server_nonce)
+        self._expect_within(self._desk.limits.connection_s)
+        if self._transport:
+            self._transport.write(answer_to(data, got, session, self._source, self._port, server_nonce))
+        return True
+
+    def _confirm(self, got: frame.Frame, session: Session) -> bool:
+        """The client returns the nonce that only this address could have received."""
+        if got.body[:8] not in self._nonces:
+            return False
+        self._nonces.discard(got.body[:8])
+        session.prove(self._source.address)
+        return True
+
+    def _expect_within(self, seconds: float) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+        self._deadline = asyncio.get_running_loop().call_later(seconds, self._abort)
+
+    def _end(self) -> None:
+        self._buffer.clear()
+        if self._transport:
+            self._transport.close()
+
+    def _abort(self) -> None:
+        if self._transport:
+            self._transport.abort()
+
+
+class EchoUdp(asyncio.DatagramProtocol):
+    """One echo socket for datagrams."""
+
+    def __init__(self, desk: Desk, port: int, only: Session | None = None) -> None:
+        self._desk = desk
+        self._port = port
+        self._only = only
+        self.transport: asyncio.DatagramTransport | None = None
+        self._error: Exception | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str | int, ...]) -> None:
+        try:
+            session = self._desk.sessions.find(frame.session_of(data))
+            if session is None or (self._only is not None and session is not self._only):
+                return
+            got = frame.read(data, session.secret)
+        except WireError:
+            return
+        if not session.may_echo():
+            return
+        if got.authentic and got.kind == frame.REPLY:
+            hear = session.udp_replies.get(got.nonce)
+            if hear:
+                hear(data)
+            return
+        if got.authentic and got.kind != frame.PROBE:
+            return
+        source = frame.Endpoint(canonical(str(addr[0])), int(addr[1]))
+        session.record("udp", self._port, got.number, source, not got.authentic)
+        if got.authentic and self.transport:
+            self.transport.sendto(answer_to(data, got, session, source, self._port, bytes(8)), addr)
+
+    def send(self, data: bytes, address: str, port: int) -> None:
+        """Send a call from this port.  Raises OSError if this machine does not let it out."""
+        assert self.transport is not None
+        self._error = None
+        self.transport.sendto(data, (address, port))
+        if isinstance(self._error, OSError):  # asyncio reports it before sendto returns
+            raise self._error
+
+    def error_received(self, exc: Exception) -> None:
+        """What befell an answer of ours is the client's business; a call's sender looks."""
+        self._error = exc
+
+

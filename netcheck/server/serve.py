@@ -1,0 +1,214 @@
+"""The echo server as one object: binds what it can, says what it cannot, and ends in order."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import ssl
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+from aiohttp import web
+
+from netcheck.server.bind import Bound, bind, reason_of
+from netcheck.server.certificate import context, fingerprint, kept
+from netcheck.server.control import Control, Offer
+from netcheck.server.echo import Desk
+from netcheck.server.limits import ServerLimits
+from netcheck.server.session import Sessions, canonical
+from probes.errors import SetupError
+from probes.wire import messages
+from probes.wire.link import CONTROL_PORT, Link
+
+
+class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """``advertise`` are the public addresses of a 1:1 NAT, in the order of ``listen``.
+    Without ``certificate`` a self-made one is kept in ``data_dir``."""
+
+    listen: tuple[str, ...]
+    advertise: tuple[str, ...] = ()
+    control_ports: tuple[int, ...] = (CONTROL_PORT,)
+    tcp_ports: tuple[int, ...] = ()
+    udp_ports: tuple[int, ...] = ()
+    certificate: Path | None = None
+    key: Path | None = None
+    data_dir: Path
+    limits: ServerLimits = ServerLimits()
+
+
+def own_addresses(wildcard: str) -> tuple[str, ...]:
+    """The addresses of this machine that ``0.0.0.0`` or ``::`` stands for, without link-local ones."""
+    import psutil
+
+    version = ipaddress.ip_address(wildcard).version
+    found: list[str] = []
+    for entries in psutil.net_if_addrs().values():
+        for entry in entries:
+            try:
+                address = ipaddress.ip_address(entry.address.partition("%")[0])
+            except ValueError:  # a MAC address
+                continue
+            if address.version == version and not address.is_link_local:
+                found.append(str(address))
+    return tuple(dict.fromkeys(found))
+
+
+def expand(listen: Iterable[str]) -> tuple[str, ...]:
+    """Concrete addresses, so that each answer leaves from the address that was asked.
+    Raises SetupError."""
+    addresses: list[str] = []
+    for text in listen:
+        try:
+            parsed = ipaddress.ip_address(text)
+        except ValueError:
+            raise SetupError(f"--listen {text!r} is not an IP address of this machine.") from None
+        addresses += own_addresses(text) if parsed.is_unspecified else (canonical(text),)
+    return tuple(dict.fromkeys(addresses))
+
+
+class EchoServer:
+    """``await start()``, then it serves until ``await close()``."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        self._config = config
+        self._sessions = Sessions(config.limits)
+        self._desk = Desk(self._sessions, config.limits)
+        self._offers: dict[str, Offer] = {}
+        self._bound: list[Bound] = []
+        self._control_servers: list[asyncio.Server] = []
+        self._control = Control(self._desk, self._offer, self._public)
+        self._runner: web.ServerRunner | None = None
+        self.addresses: tuple[str, ...] = ()
+        self.control_ports: tuple[int, ...] = ()
+        self.fingerprint = ""
+        self.problems: list[str] = []
+
+    async def start(self) -> None:
+        """Bind everything.  Raises SetupError if no control port could be opened."""
+        config = self._config
+        self.addresses = expand(config.listen)
+        certificate = config.certificate or kept(config.data_dir)
+        tls = context(certificate, config.key)
+        self.fingerprint = fingerprint(certificate)
+        try:
+            for address in self.addresses:
+                self._offers[address] = await self._bind_echo(address)
+            await self._bind_control(tls)
+        except BaseException:
+            await self.close()
+            raise
+
+    def links(self) -> tuple[Link, ...]:
+        """What to hand to users: one link an address, with the fingerprint."""
+        public = dict(zip(self.addresses, self._config.advertise, strict=False))
+        return tuple(
+            Link(public.get(address, address), self.control_ports, self.fingerprint)
+            for address in self.addresses
+        )
+
+    def unavailable(self) -> dict[str, list[messages.Unavailable]]:
+        """The ports that could not be opened, by address."""
+        return {address: offer.unavailable for address, offer in self._offers.items()}
+
+    async def drain(self) -> None:
+        """Take no new checks and let the running ones end, within ``limits.drain_s``."""
+        self._control.begin_closing()
+        try:
+            async with asyncio.timeout(self._config.limits.drain_s):
+                await self._control.idle.wait()
+        except TimeoutError:
+            pass
+
+    async def close(self) -> None:
+        """Close every port and connection now."""
+        for server in self._control_servers:
+            server.close()
+        for bound in self._bound:
+            bound.close()
+        if self._runner:
+            await self._runner.cleanup()
+
+    def _offer(self, address: str) -> Offer:
+        return self._offers.get(address) or Offer()
+
+    def _public(self, local: str) -> tuple[str, ...]:
+        """All addresses of this server as clients know them, the one in use first."""
+        public = dict(zip(self.addresses, self._config.advertise, strict=False))
+        names = [public.get(address, address) for address in (local, *self.addresses)]
+        return tuple(dict.fromkeys(names))
+
+    async def _bind_echo(self, address: str) -> Offer:
+        offer = Offer()
+        wanted: list[tuple[messages.TransportName, int]] = [
+            *(("tcp", port) for port in self._config.tcp_ports),
+            *(("udp", port) for port in self._config.udp_ports),
+        ]
+        for transport, port in wanted:
+            try:
+                bound = await bind(self._desk, transport, address, port)
+            except OSError as error:
+                reason = reason_of(error)
+                offer.unavailable.append(
+                    messages.Unavailable(transport=transport, port=port, reason=reason)
+                )
+                self.problems.append(f"{transport.upper()} {port} on {address}: {reason}")
+                continue
+            self._bound.append(bound)
+            if bound.datagrams is not None:
+                offer.udp[port] = bound.datagrams
+            else:
+                offer.tcp.add(port)
+        return offer
+
+    async def _bind_control(self, tls: ssl.SSLContext) -> None:
+        loop = asyncio.get_running_loop()
+        self._runner = web.ServerRunner(
+            web.Server(self._control.handle, access_log=None)
+        )
+        await self._runner.setup()
+        opened: set[int] = set()
+        for address in self.addresses:
+            for port in self._config.control_ports:
+                try:
+                    server = await loop.create_server(
+                        self._connection,
+                        address,
+                        port,
+                        ssl=tls,
+                        backlog=256,
+                        reuse_address=True,
+                        ssl_handshake_timeout=self._config.limits.request_s,
+                        ssl_shutdown_timeout=1.0,
+                    )
+                except OSError as error:
+                    self.problems.append(f"control port {port} on {address}: {reason_of(error)}")
+                    continue
+                self._control_servers.append(server)
+                opened.add(server.sockets[0].getsockname()[1])
+        self.control_ports = tuple(p for p in self._config.control_ports if p in opened) or tuple(opened)
+        if not opened:
+            raise SetupError(
+                "No control port could be opened ("
+                + "; ".join(p for p in self.problems if p.startswith("control"))
+                + "); choose another with --control-port or --listen."
+            )
+
+    def _connection(self) -> asyncio.Protocol:
+        """A control connection.  One that asks for nothing in time is ended: HTTP by itself
+        would let it stay."""
+        assert self._runner is not None and self._runner.server is not None
+        limits = self._config.limits
+        if len(self._runner.server.connections) >= limits.control_connections:
+            return _Full()
+        handler = self._runner.server()
+        asyncio.get_running_loop().call_later(limits.request_s, self._control.end_unless_used, handler)
+        return handler
+
+
+class _Full(asyncio.Protocol):
+    """Ends a connection that is one too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if isinstance(transport, asyncio.Transport):
+            transport.abort()

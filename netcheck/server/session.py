@@ -1,0 +1,109 @@
+"""A session: one client's check, its secret, what it has proved and what it may still do."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from netcheck.server.ledger import Ledger
+from netcheck.server.limits import Bucket, ServerLimits
+from probes.wire import frame, messages
+
+
+def canonical(address: str) -> str:
+    """One spelling for one address: no zone, IPv4-mapped IPv6 as IPv4."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
+        parsed = parsed.ipv4_mapped
+    return str(parsed)
+
+
+class Session:
+    """All that the server keeps for one client, dropped when its control connection ends."""
+
+    def __init__(self, source: str, local_address: str, limits: ServerLimits) -> None:
+        now = time.monotonic()
+        self.id = secrets.token_bytes(frame.SESSION_SIZE)
+        self.secret = secrets.token_bytes(frame.SECRET_SIZE)
+        self.source = source  # the control connection's far end
+        self.local_address = local_address  # ours, on which that connection came
+        self.limits = limits
+        self.began = now
+        self.proven: set[str] = set()
+        self.declared: dict[str, frozenset[int]] = {"tcp": frozenset(), "udp": frozenset()}
+        self.ledger = Ledger(limits.ledger_lines)
+        self.calls_left = limits.calls
+        self.call_bucket = Bucket(limits.calls_per_s, limits.call_burst, now)
+        self.message_bucket = Bucket(limits.messages_per_s, limits.message_burst, now)
+        self.ledger_bucket = Bucket(limits.ledgers_per_s, limits.ledger_burst, now)
+        self.outbox: asyncio.Queue[messages.Message] = asyncio.Queue(maxsize=1024)
+        self.udp_replies: dict[bytes, Callable[[bytes], None]] = {}  # by the nonce of the call
+        self.overflowed = False
+        self._frames_left = limits.frames
+        self._frame_bucket = Bucket(limits.frames_per_s, limits.frame_burst, now)
+
+    def tell(self, message: messages.Message) -> None:
+        """Queue a message; a client that does not read is ended rather than buffered for."""
+        try:
+            self.outbox.put_nowait(message)
+        except asyncio.QueueFull:
+            self.overflowed = True
+
+    def may_echo(self) -> bool:
+        if self._frames_left <= 0 or not self._frame_bucket.take(time.monotonic()):
+            return False
+        self._frames_left -= 1
+        return True
+
+    def prove(self, address: str) -> None:
+        """``address`` completed a TCP exchange that carried the secret."""
+        if address not in self.proven and len(self.proven) < 16:  # a carrier's pool, not a botnet
+            self.proven.add(address)
+            self.tell(messages.Proven(address=address))
+
+    def record(
+        self, transport: messages.TransportName, port: int, number: int, source: frame.Endpoint, altered: bool
+    ) -> None:
+        self.ledger.add(
+            transport, port, number, str(source), at_s=time.monotonic() - self.began, altered=altered
+        )
+
+
+class Sessions:
+    """The sessions that are open, with the ceilings that protect the machine."""
+
+    def __init__(self, limits: ServerLimits) -> None:
+        self._limits = limits
+        self._by_id: dict[bytes, Session] = {}
+        self._per_source: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def find(self, session_id: bytes) -> Session | None:
+        return self._by_id.get(session_id)
+
+    def all(self) -> tuple[Session, ...]:
+        return tuple(self._by_id.values())
+
+    def open(self, source: str, local_address: str) -> Session | None:
+        """A new session, or None when there are too many."""
+        if (
+            len(self._by_id) >= self._limits.sessions
+            or self._per_source[source] >= self._limits.sessions_per_source
+        ):
+            return None
+        session = Session(source, local_address, self._limits)
+        self._by_id[session.id] = session
+        self._per_source[source] += 1
+        return session
+
+    def close(self, session: Session) -> None:
+        if self._by_id.pop(session.id, None) is not None:
+            self._per_source[session.source] -= 1
+            if self._per_source[session.source] <= 0:
+                del self._per_source[session.source]

@@ -1,0 +1,156 @@
+"""Being called: ask the server to reach ports of ours, and stop it when the answer is known."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+from probes import silence
+from probes.observation import Attempt, AttemptOutcome, Transport
+from probes.session import ControlLost, Session
+from probes.wire import messages
+
+PROOF_S = 3.0
+"""Behind a proxy an address of ours is proved by the outbound probes; their first
+answer takes a few round trips, or three seconds where a packet is lost."""
+
+_OUTCOMES: dict[messages.CallOutcome, AttemptOutcome] = {
+    "answered": "answered",
+    "foreign": "foreign",
+    "closed": "closed",
+    "mute": "mute",
+    "refused": "refused",
+    "unreachable": "unreachable",
+    "silent": "silent",
+    "sent": "silent",
+    "local-error": "silent",
+}
+
+
+class Called:
+    """One local port that is being called."""
+
+    def __init__(self, port: int, number: int) -> None:
+        self.port = port
+        self.number = number
+        self.heard = 0  # calls with the secret that reached us
+        self.rtt_s: float | None = None
+        self.calls: list[Attempt] = []
+        self.untested = ""
+
+    @property
+    def known(self) -> bool:
+        """Whether no further call can change what this port is."""
+        return self.heard > 0 or any(c.outcome in ("answered", "foreign") for c in self.calls)
+
+
+class Calls:
+    """A round of calls to several ports, all on one schedule."""
+
+    def __init__(
+        self,
+        session: Session,
+        transport: Transport,
+        ports: Iterable[Called],
+        *,
+        remote_port: int | None = None,
+    ) -> None:
+        self.address: str | None = None
+        self._session = session
+        self._transport: Transport = transport
+        self._ports = {called.port: called for called in ports}
+        self._remote_port = remote_port
+        self._request_id: int | None = None
+        self._stopped: set[int] = set()
+
+    async def run(self, address: str | None) -> None:
+        """Have the calls made to ``address``, or where it is None to the first address that
+        proves to be ours.  What goes wrong is noted as ``untested`` on the ports."""
+        if not self._ports:
+            return
+        if address is None:
+            address = next(iter(await self._session.control.proven(PROOF_S)), None)
+        if address is None:
+            self._untested("no address of this computer could be proved to the echo server")
+            return
+        self.address = address
+        watch = asyncio.create_task(self._stop_when_known())
+        try:
+            await self._listen(address)
+        except ControlLost as error:
+            self._untested(f"the control connection was lost: {error}")
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+
+    async def _listen(self, address: str) -> None:
+        session = self._session
+        offsets = session.pace.offsets_s(silence.ATTEMPTS_MAX)
+        began = session.now()
+
+        def request(request_id: int) -> messages.CallRequest:
+            self._request_id = request_id
+            return messages.CallRequest(
+                id=request_id,
+                transport=self._transport,
+                address=address,
+                ports=tuple(self._ports),
+                numbers=tuple(called.number for called in self._ports.values()),
+                offsets_ms=tuple(round(offset * 1000) for offset in offsets),
+                patience_ms=round(session.pace.patience_s * 1000),
+                remote_port=self._remote_port,
+            )
+
+        async for said in session.control.call(request):
+            if isinstance(said, messages.Refusal):
+                self._untested(f"the echo server did not call: {said.detail or said.reason}")
+                return
+            called = self._ports.get(said.port)
+            if called is None or len(called.calls) >= silence.ATTEMPTS_MAX:
+                continue
+            if said.outcome == "local-error":
+                called.untested = "the echo server could not send: " + said.detail
+                continue
+            if said.outcome == "answered" and said.took_ms is not None:
+                called.rtt_s = said.took_ms / 1000
+            called.calls.append(
+                Attempt(
+                    at_s=round(began + offsets[min(said.attempt, len(offsets) - 1)], 4),
+                    outcome=_OUTCOMES[said.outcome],
+                    took_s=None if said.took_ms is None else said.took_ms / 1000,
+                    detail=said.detail,
+                )
+            )
+
+    async def _stop_when_known(self) -> None:
+        """End the calls to a port once it was heard, or once silence means something."""
+        session = self._session
+        began = time.monotonic()
+        offsets = session.pace.offsets_s(silence.ATTEMPTS_MAX)
+        # A call takes half a round trip to be asked for and half to arrive.
+        delay = session.pace.rtt_s + session.pace.patience_s
+        while len(self._stopped) < len(self._ports):
+            await asyncio.sleep(_LOOK_S)
+            elapsed = time.monotonic() - began
+            made = sum(offset + delay <= elapsed for offset in offsets)
+            enough = made >= silence.ATTEMPTS_MIN and session.silence_means_blocked(
+                self._transport, made
+            )
+            for called in self._ports.values():
+                if called.port not in self._stopped and (called.known or enough):
+                    self._stop(called.port)
+
+    def _stop(self, port: int) -> None:
+        if self._request_id is not None:
+            self._stopped.add(port)
+            self._session.control.stop_call(self._request_id, port)
+
+    def _untested(self, why: str) -> None:
+        for called in self._ports.values():
+            if not called.known:
+                called.untested = called.untested or why
+
+
+_LOOK_S = 0.02
+"""How often to look whether the calls may stop: well below any gap between two calls."""

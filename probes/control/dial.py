@@ -1,0 +1,249 @@
+"""Finding a way to the echo server: directly on each control port, and through the
+system's HTTP proxy, all racing, the first that is a netcheck server wins."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import socket
+import ssl
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from probes.observation import ControlAttempt
+from probes.wire import messages
+from probes.wire.link import Link, is_address
+
+if TYPE_CHECKING:
+    import aiohttp
+    from aiohttp.abc import AbstractResolver
+
+DIAL_S = 8.0
+"""Long enough for three lost packets in a row on the way through TCP, TLS and HTTP
+(1 + 2 s, then 0.2 s steps); a person does not wait longer for "not reached"."""
+
+NEXT_PORT_S = 0.25
+"""The head start of one control port over the next (RFC 8305 section 5)."""
+
+PROXY_S = 0.4
+"""The head start of the direct way over the proxy: direct says more about the network."""
+
+
+class Dialled(msgspec.Struct):
+    """An open control connection and how it was reached."""
+
+    http: Any  # aiohttp.ClientSession, to be closed with the WebSocket
+    socket: Any  # aiohttp.ClientWebSocketResponse
+    port: int
+    via_proxy: str | None
+    rtt_s: float  # of the request that opened the WebSocket
+    fingerprint: str | None
+    peer: str
+    local: str
+
+    async def close(self) -> None:
+        await self.socket.close()
+        await self.http.close()
+
+
+class Way(msgspec.Struct, frozen=True):
+    """One way to try: a port, a proxy or none, and its start after the first."""
+
+    port: int
+    proxy: str | None
+    after_s: float
+
+
+def ways(ports: tuple[int, ...], proxy: str | None) -> tuple[Way, ...]:
+    """All ways to try, in the order of preference (pure)."""
+    direct = [Way(port, None, index * NEXT_PORT_S) for index, port in enumerate(ports)]
+    through = [Way(port, proxy, PROXY_S + index * NEXT_PORT_S) for index, port in enumerate(ports)]
+    return (*direct, *(through if proxy else ()))
+
+
+async def dial(
+    link: Link,
+    addresses: tuple[str, ...],
+    ports: tuple[int, ...],
+    *,
+    proxy: str | None,
+    insecure: bool,
+    bind: str | None,
+) -> tuple[Dialled | None, tuple[ControlAttempt, ...]]:
+    """Try every way; give the first connection, or None, and what became of each way.
+
+    ``addresses`` are what the host resolves to; without any, only a proxy can help.
+    """
+    plan = ways(ports, proxy)
+    if not addresses and not is_address(link.host):
+        plan = tuple(way for way in plan if way.proxy)
+    results: dict[Way, ControlAttempt] = {}
+    won: list[Dialled] = []
+
+    async def one(way: Way) -> None:
+        if way.after_s and any(w.after_s < way.after_s for w in plan):
+            await asyncio.sleep(way.after_s)
+        got = await _try(link, addresses, way, insecure=insecure, bind=bind)
+        if isinstance(got, Dialled):
+            won.append(got)
+            results[way] = _attempt(way, "connected")
+        else:
+            results[way] = got
+
+    tasks = {asyncio.create_task(one(way)) for way in plan}
+    try:
+        async with asyncio.timeout(DIAL_S):
+            pending = set(tasks)
+            while pending and not won:
+                _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+    except TimeoutError:
+        pass
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for late in won[1:]:
+        await late.close()
+    first = won[0] if won else None
+    unfinished = "abandoned" if first else "silent"
+    attempts = tuple(results.get(way) or _attempt(way, unfinished) for way in plan)
+    return first, attempts
+
+
+def _attempt(way: Way, outcome: Any, detail: str = "") -> ControlAttempt:
+    return ControlAttempt(port=way.port, outcome=outcome, via_proxy=way.proxy is not None, detail=detail)
+
+
+async def _try(
+    link: Link, addresses: tuple[str, ...], way: Way, *, insecure: bool, bind: str | None
+) -> Dialled | ControlAttempt:
+    # Loaded here: the heaviest import of a check, and only a check needs it.
+    import aiohttp
+
+    trust: ssl.SSLContext | bool | aiohttp.Fingerprint = True
+    if link.fingerprint:
+        trust = aiohttp.Fingerprint(bytes.fromhex(link.fingerprint))
+    elif insecure:
+        trust = False
+    host = f"[{link.host}]" if ":" in link.host else link.host
+    connected_at = 0.0
+
+    async def note(*_: object) -> None:
+        nonlocal connected_at
+        connected_at = time.monotonic()
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(note)
+    http = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            resolver=_known(link.host, addresses), local_addr=(bind, 0) if bind else None
+        ),
+        trace_configs=[trace],
+        trust_env=False,
+    )
+    try:
+        opened = await http.ws_connect(
+            f"wss://{host}:{way.port}{messages.PATH}",
+            protocols=(messages.PROTOCOL,),
+            proxy=way.proxy,
+            ssl=trust,
+            max_msg_size=messages.MAX_MESSAGE,
+            compress=0,
+            timeout=aiohttp.ClientWSTimeout(ws_close=0.5),
+        )
+    except BaseException as error:
+        await http.close()
+        if isinstance(error, (aiohttp.ClientError, OSError, ssl.SSLError, ValueError, TimeoutError)):
+            return _failure(way, error)
+        raise
+    rtt_s = time.monotonic() - connected_at
+    if opened.protocol != messages.PROTOCOL:
+        await opened.close()
+        await http.close()
+        return _attempt(way, "not-netcheck", "it speaks WebSocket, but not netcheck's protocol")
+    peer = opened.get_extra_info("peername") or ("", 0)
+    local = opened.get_extra_info("sockname") or ("", 0)
+    return Dialled(http, opened, way.port, way.proxy, rtt_s, _fingerprint(opened), peer[0], local[0])
+
+
+def _fingerprint(opened: aiohttp.ClientWebSocketResponse) -> str | None:
+    tls = opened.get_extra_info("ssl_object")
+    certificate = tls.getpeercert(binary_form=True) if tls else None
+    return hashlib.sha256(certificate).hexdigest() if certificate else None
+
+
+def _known(link_host: str, addresses: tuple[str, ...]) -> AbstractResolver:
+    """Gives aiohttp the addresses that were resolved already, for its own racing (RFC 8305);
+    the proxy's own name is still the system's to resolve."""
+    from aiohttp.abc import AbstractResolver, ResolveResult
+    from aiohttp.resolver import ThreadedResolver
+
+    class Known(AbstractResolver):
+        async def resolve(
+            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+        ) -> list[ResolveResult]:
+            if not addresses or host != link_host:
+                return await ThreadedResolver().resolve(host, port, family)
+            return [
+                ResolveResult(
+                    hostname=host,
+                    host=address,
+                    port=port,
+                    family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                    proto=0,
+                    flags=socket.AI_NUMERICHOST,
+                )
+                for address in addresses
+            ]
+
+        async def close(self) -> None:
+            pass
+
+    return Known()
+
+
+def _failure(way: Way, error: BaseException) -> ControlAttempt:
+    import aiohttp
+
+    match error:
+        case aiohttp.ServerFingerprintMismatch():
+            return _attempt(way, "wrong-certificate", f"it shows {error.got.hex()}")
+        case aiohttp.ClientHttpProxyError():
+            return _attempt(way, "proxy-refused", f"the proxy answered {error.status}")
+        case aiohttp.ClientProxyConnectionError():
+            return _attempt(way, "proxy-refused", "the proxy could not be reached")
+        case aiohttp.ClientConnectorCertificateError():
+            return _attempt(way, "wrong-certificate", "no authority that this computer trusts vouches for it")
+        case aiohttp.WSServerHandshakeError():
+            if error.status == 426:
+                return _attempt(way, "other-version")
+            if error.status == 503:
+                return _attempt(way, "busy")
+            return _attempt(way, "not-netcheck", f"HTTP status {error.status}")
+        case aiohttp.ClientConnectorSSLError() | ssl.SSLError():
+            return _attempt(way, "not-netcheck", "it does not speak TLS as a netcheck server does")
+        case TimeoutError() | aiohttp.ServerTimeoutError():
+            return _attempt(way, "silent")
+        case aiohttp.ClientConnectorError():
+            return _os_failure(way, error.os_error)
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError():
+            return _attempt(way, "not-netcheck", "it ended the connection")
+        case aiohttp.ClientError() | ValueError():
+            return _attempt(way, "not-netcheck", type(error).__name__)
+        case OSError():
+            return _os_failure(way, error)
+    return _attempt(way, "not-netcheck")
+
+
+def _os_failure(way: Way, error: OSError) -> ControlAttempt:
+    detail = error.strerror or ""
+    match error.errno:
+        case errno.ECONNREFUSED | errno.ECONNRESET:
+            return _attempt(way, "refused", detail)
+        case errno.ETIMEDOUT:
+            return _attempt(way, "silent", detail)
+        case _:
+            return _attempt(way, "unreachable", detail)

@@ -1,0 +1,285 @@
+"""The conversation on an open control connection: requests, heartbeats, and its own loss.
+
+A heartbeat every 40 ms tells three things: that the path and the server live (or
+silence elsewhere would mean nothing), how long a round trip takes, and how
+many packets the path loses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from probes.control.dial import Dialled
+from probes.errors import WireError
+from probes.session import ControlLost, Session
+from probes.wire import messages, tcp_info
+
+if TYPE_CHECKING:
+    from aiohttp import WSMessage
+
+PING_S = 0.04
+"""Twenty-five a second: the 0.8 s that the shortest search for silence takes then hold
+twenty samples of the path's loss, enough for the 1e-5 that ``blocked`` asks for."""
+
+WELCOME_S = 5.0
+"""The server speaks first; two lost packets may delay it by 0.2 + 0.4 s and more."""
+
+CONFIRM_S = 5.0
+"""The last question of a check.  TCP repeats a lost packet after 0.2, 0.6, 1.4 and 3 s;
+who has not answered by then is gone."""
+
+STALL_S = 0.03
+"""Where the system does not count retransmissions: a heartbeat later than usual by this
+much had to be sent again (the repeat waits for at least the next heartbeat)."""
+
+_M = TypeVar("_M", bound=messages.Message)
+
+
+class Line:
+    """Owns the control connection from the welcome to the close."""
+
+    def __init__(self, dialled: Dialled, welcome: messages.Welcome, received_at: float) -> None:
+        self._dialled = dialled
+        self.welcome = welcome
+        self.last_heard = received_at
+        self.lost_reason = ""
+        self.proven_addresses: list[str] = []
+        self.closing = False
+        self.rtt_min_s: float | None = None
+        self._lost = asyncio.Event()
+        self._proof = asyncio.Event()
+        self._outbox: asyncio.Queue[messages.Message] = asyncio.Queue()
+        self._waiting: dict[int, asyncio.Queue[messages.ServerMessage]] = {}
+        self._pings: dict[int, float] = {}
+        self._next_id = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._session: Session | None = None
+        self._resent_by_server: list[int | None] = []
+        self._resent_before = self._resent()
+        self._stalled = False
+        self._stalls = 0
+        self._answered = 0
+
+    @property
+    def alive(self) -> bool:
+        return not self._lost.is_set()
+
+    def start(self, session: Session, hello: messages.Hello) -> None:
+        """Say hello and begin to listen and to ping."""
+        self._session = session
+        self.say(hello)
+        for job in (self._read(), self._write(), self._ping()):
+            self._tasks.add(asyncio.create_task(job))
+
+    async def close(self) -> None:
+        """End the conversation at once; the server frees the session by itself."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._lost.set()
+        transport = self._dialled.socket.get_extra_info("socket") and self._dialled.socket._response
+        if transport is not None and transport.connection is not None:
+            inner = transport.connection.transport
+            if inner is not None and not inner.is_closing():
+                # No waiting for the other side's goodbye: the report is what the user waits for.
+                inner.abort()
+        await self._dialled.http.close()
+
+    def say(self, message: messages.Message) -> None:
+        self._outbox.put_nowait(message)
+
+    async def open_ports(
+        self, transport: messages.TransportName, count: int
+    ) -> messages.Opened | messages.Refusal:
+        """Ask for ``count`` dynamic ports.  Raises ControlLost."""
+        request_id, replies = self._new_request()
+        try:
+            self.say(messages.OpenRequest(id=request_id, transport=transport, count=count))
+            reply = await self._next(replies)
+        finally:
+            del self._waiting[request_id]
+        if isinstance(reply, (messages.Opened, messages.Refusal)):
+            return reply
+        raise ControlLost("the server answered out of turn")
+
+    async def call(
+        self, request: Callable[[int], messages.CallRequest]
+    ) -> AsyncIterator[messages.Called | messages.Refusal]:
+        """Ask to be called, and yield what the server says of each call.  Raises ControlLost."""
+        request_id, replies = self._new_request()
+        try:
+            self.say(request(request_id))
+            while True:
+                reply = await self._next(replies)
+                if isinstance(reply, messages.CallsDone):
+                    return
+                if isinstance(reply, (messages.Called, messages.Refusal)):
+                    yield reply
+                if isinstance(reply, messages.Refusal):
+                    return
+        finally:
+            del self._waiting[request_id]
+
+    def stop_call(self, request_id: int, port: int) -> None:
+        self.say(messages.CallStop(id=request_id, port=port))
+
+    async def proven(self, wait_s: float) -> tuple[str, ...]:
+        """The addresses that the server holds for ours, waiting for the first if need be."""
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._proof.wait()
+        except TimeoutError:
+            pass
+        return tuple(self.proven_addresses)
+
+    async def ledger(self) -> messages.LedgerPage | None:
+        """The server's record; None if it no longer answers."""
+        request_id, replies = self._new_request()
+        try:
+            async with asyncio.timeout(CONFIRM_S):
+                self.say(messages.LedgerRequest(id=request_id))
+                reply = await self._next(replies)
+        except ControlLost:
+            return None
+        except TimeoutError:
+            self._end(f"the server was not heard for {CONFIRM_S:g} s")
+            return None
+        finally:
+            del self._waiting[request_id]
+        return reply if isinstance(reply, messages.LedgerPage) else None
+
+    def _new_request(self) -> tuple[int, asyncio.Queue[messages.ServerMessage]]:
+        self._next_id += 1
+        replies: asyncio.Queue[messages.ServerMessage] = asyncio.Queue()
+        self._waiting[self._next_id] = replies
+        return self._next_id, replies
+
+    async def _next(self, replies: asyncio.Queue[messages.ServerMessage]) -> messages.ServerMessage:
+        """The next reply, or ControlLost when there will be none."""
+        if not replies.empty():
+            return replies.get_nowait()
+        reply = asyncio.ensure_future(replies.get())
+        lost = asyncio.ensure_future(self._lost.wait())
+        try:
+            await asyncio.wait({reply, lost}, return_when=asyncio.FIRST_COMPLETED)
+            if reply.done():
+                return reply.result()
+            raise ControlLost(self.lost_reason)
+        finally:
+            reply.cancel()
+            lost.cancel()
+
+    def _end(self, reason: str) -> None:
+        if not self._lost.is_set():
+            self.lost_reason = reason
+            self._lost.set()
+
+    async def _read(self) -> None:
+        from aiohttp import WSMsgType
+
+        while True:
+            received: WSMessage = await self._dialled.socket.receive()
+            if received.type is not WSMsgType.TEXT:
+                self._end("the server ended the control connection" if received.type in (
+                    WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.CLOSING
+                ) else "the control connection broke")
+                return
+            self.last_heard = time.monotonic()
+            try:
+                self._handle(messages.read_from_server(received.data))
+            except WireError:
+                self._end("the server said something that is not netcheck's protocol")
+                return
+
+    def _handle(self, message: messages.ServerMessage) -> None:
+        match message:
+            case messages.Pong():
+                self._pong(message)
+            case messages.Proven():
+                if message.address not in self.proven_addresses and len(self.proven_addresses) < 16:
+                    self.proven_addresses.append(message.address)
+                self._proof.set()
+            case messages.Closing():
+                self.closing = True
+            case messages.Welcome():
+                self._end("the server welcomed us twice")
+            case _:
+                waiting = self._waiting.get(message.id)
+                if waiting is not None and waiting.qsize() < 4096:
+                    waiting.put_nowait(message)
+
+    async def _write(self) -> None:
+        while True:
+            message = await self._outbox.get()
+            try:
+                await self._dialled.socket.send_str(messages.write(message))
+            except (ConnectionError, RuntimeError):
+                self._end("the control connection broke")
+                return
+
+    async def _ping(self) -> None:
+        n = 0
+        while self.alive:
+            n += 1
+            self._pings[n] = time.monotonic()
+            self.say(messages.Ping(n=n))
+            await asyncio.sleep(PING_S)
+
+    def _pong(self, pong: messages.Pong) -> None:
+        sent_at = self._pings.pop(pong.n, None)
+        session = self._session
+        if sent_at is None or session is None:
+            return
+        rtt = time.monotonic() - sent_at
+        self.rtt_min_s = rtt if self.rtt_min_s is None else min(self.rtt_min_s, rtt)
+        late = rtt > self.rtt_min_s * 1.5 + STALL_S
+        if late and not self._stalled:
+            self._stalls += 1
+        self._stalled = late
+        if not late:
+            session.pace = session.pace.measured(rtt)
+        self._answered += 1
+        self._resent_by_server.append(pong.resent)
+        session.control_tally.sent = self._answered
+        session.control_tally.lost = min(self._answered, self._lost_round_trips())
+
+    def _lost_round_trips(self) -> int:
+        """Segments that either end had to repeat, where both systems tell; else the stalls."""
+        first, last = self._resent_by_server[0], self._resent_by_server[-1]
+        ours = self._resent()
+        if first is None or last is None or ours is None or self._resent_before is None:
+            return self._stalls
+        return max(0, last - first) + max(0, ours - self._resent_before)
+
+    def _resent(self) -> int | None:
+        if sys.platform != "linux":
+            return None
+        from socket import IPPROTO_TCP, TCP_INFO
+
+        raw = self._dialled.socket.get_extra_info("socket")
+        if raw is None or self._dialled.via_proxy:
+            return None
+        return tcp_info.retransmissions(raw.getsockopt(IPPROTO_TCP, TCP_INFO, tcp_info.SIZE))
+
+
+async def welcomed(dialled: Dialled) -> Line | str:
+    """Wait for the server's first message; a sentence if it is not one."""
+    from aiohttp import WSMsgType
+
+    try:
+        async with asyncio.timeout(WELCOME_S):
+            received = await dialled.socket.receive()
+        if received.type is not WSMsgType.TEXT:
+            return "it ended the connection before saying hello"
+        message = messages.read_from_server(received.data)
+    except TimeoutError:
+        return "it said nothing after the connection was made"
+    except WireError:
+        return "what it said first is not netcheck's protocol"
+    if not isinstance(message, messages.Welcome) or message.protocol != messages.PROTOCOL:
+        return "it speaks another version of the protocol"
+    return Line(dialled, message, time.monotonic())

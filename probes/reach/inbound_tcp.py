@@ -1,0 +1,153 @@
+"""TCP from the server to the client: listen, be called, accept only who knows the secret (M2, N8)."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from functools import partial
+from typing import cast
+
+from probes.calls import Called, Calls
+from probes.errors import WireError
+from probes.observation import InboundTcp
+from probes.session import Session
+from probes.wire import frame
+
+LISTEN_S = 10.0
+"""A caller that sends no frame for so long is not our server."""
+
+_CALLERS_MAX = 64
+"""Connections looked at on one port: sixteen calls, and room for strangers, but no flood."""
+
+
+class Listeners:
+    """The local ports that were opened, before the server is told of them."""
+
+    def __init__(self, ports: tuple[int, ...]) -> None:
+        self.ports = ports
+        self.busy: dict[int, str] = {}  # port -> why it could not be opened
+        self.taken: set[int] = set()
+        self._servers: dict[int, asyncio.Server] = {}
+        self._callers: dict[int, set[_Caller]] = {port: set() for port in ports}
+        self._called: dict[int, Called] = {}
+        self._session: Session | None = None
+
+    @property
+    def open(self) -> tuple[int, ...]:
+        return tuple(self._servers)
+
+    async def bind(self, local_address: str) -> None:
+        """Open the ports on one address; what fails is noted, not raised."""
+        loop = asyncio.get_running_loop()
+        for port in self.ports:
+            try:
+                self._servers[port] = await loop.create_server(
+                    partial(_Caller, self, port), local_address, port, reuse_address=True
+                )
+            except OSError as error:
+                self.busy[port] = error.strerror or "cannot be opened"
+                if error.errno == errno.EADDRINUSE:
+                    self.taken.add(port)
+
+    async def close(self) -> None:
+        for server in self._servers.values():
+            server.close()
+        for callers in self._callers.values():
+            for caller in tuple(callers):
+                caller.end()
+        for server in self._servers.values():
+            await server.wait_closed()
+        self._servers.clear()
+
+    async def run(self, session: Session, address: str | None) -> tuple[InboundTcp, ...]:
+        """Be called on every open port, all at once."""
+        began = session.now()
+        self._session = session
+        self._called = {port: Called(port, session.number()) for port in self._servers}
+        calls = Calls(session, "tcp", self._called.values())
+        await calls.run(address)
+        took = round(session.now() - began, 4)
+        return tuple(self._observation(port, began, took, calls.address) for port in self.ports)
+
+    def _observation(self, port: int, began: float, took: float, address: str | None) -> InboundTcp:
+        called = self._called.get(port)
+        return InboundTcp(
+            id=f"inbound-tcp-{port}",
+            at_s=began,
+            took_s=took,
+            port=port,
+            number=called.number if called else 0,
+            address=address,
+            calls=tuple(called.calls) if called else (),
+            heard=called.heard if called else 0,
+            rtt_ms=round(called.rtt_s * 1000, 2) if called and called.rtt_s else None,
+            busy=port in self.taken,
+            untested=(
+                called.untested
+                if called
+                else ("" if port in self.taken else self.busy.get(port, "it was not opened"))
+            ),
+        )
+
+    def admit(self, caller: _Caller, port: int) -> bool:
+        if len(self._callers[port]) >= _CALLERS_MAX:
+            return False
+        self._callers[port].add(caller)
+        return True
+
+    def leave(self, caller: _Caller, port: int) -> None:
+        self._callers[port].discard(caller)
+
+    def answer(self, data: bytes, port: int) -> bytes | None:
+        """The reply to a call that knows the secret; None for anybody else."""
+        session = self._session
+        if session is None:
+            return None
+        try:
+            got = frame.read(data, session.secret)
+        except WireError:
+            return None
+        if not got.authentic or got.kind != frame.CALL or got.session != session.id:
+            return None
+        called = self._called.get(port)
+        if called is not None:
+            called.heard += 1
+        return frame.reply_to(data, got, session.secret)
+
+
+class _Caller(asyncio.Protocol):
+    """Somebody who connected to a port of ours."""
+
+    def __init__(self, listeners: Listeners, port: int) -> None:
+        self._listeners = listeners
+        self._port = port
+        self._buffer = bytearray()
+        self._transport: asyncio.Transport | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        if not self._listeners.admit(self, self._port):
+            self._transport.abort()
+            return
+        self._deadline = asyncio.get_running_loop().call_later(LISTEN_S, self.end)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if len(self._buffer) < frame.SIZE or self._transport is None:
+            return
+        reply = self._listeners.answer(bytes(self._buffer[: frame.SIZE]), self._port)
+        if reply is None or len(self._buffer) > frame.SIZE:
+            self.end()
+            return
+        self._transport.write(reply)
+        self._buffer.clear()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+        self._listeners.leave(self, self._port)
+
+    def end(self) -> None:
+        if self._transport:
+            self._transport.abort()

@@ -1,0 +1,134 @@
+"""UDP from the client to the server and back, each direction of travel for itself (M4, N5)."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from typing import cast
+
+from probes.attempts import Try, classify, race
+from probes.observation import OutboundUdp
+from probes.proof import read_proof
+from probes.session import ControlLost, Session
+from probes.wire import frame, messages
+
+
+class Datagrams(asyncio.DatagramProtocol):
+    """A UDP socket connected to the server.  Answers find their try by the nonce."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[bytes, asyncio.Future[bytes]] = {}
+        self.transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str | int, ...]) -> None:
+        waiting = self.waiting.get(data[16:32])
+        if waiting is None and len(self.waiting) == 1:  # not ours, or its nonce was changed
+            waiting = next(iter(self.waiting.values()))
+        if waiting is not None and not waiting.done():
+            waiting.set_result(data[: frame.SIZE + 1])
+
+    def error_received(self, exc: Exception) -> None:
+        """ICMP says that the last datagrams did not arrive."""
+        for waiting in self.waiting.values():
+            if not waiting.done():
+                waiting.set_exception(exc)
+
+    @property
+    def own(self) -> frame.Endpoint:
+        name = self.transport.get_extra_info("sockname") if self.transport else None
+        return frame.Endpoint(name[0], name[1]) if name else frame.Endpoint("0.0.0.0", 0)
+
+
+async def run(session: Session, port: int | None, local_port: int | None = None) -> OutboundUdp:
+    """Reach UDP ``port``, or where it is None any port of the server's, from ``local_port``
+    or from any."""
+    began = session.now()
+    number = session.number()
+    untested = ""
+    any_port = port is None
+    if port is None:
+        port, untested = await _any_port(session)
+    elif ("udp", port) in session.unavailable:
+        untested = "the echo server does not offer this port"
+    probe = _Probe(session, port, number)
+    tries: list[Try] = []
+    busy = False
+    if not untested:
+        try:
+            transport, datagrams = await asyncio.get_running_loop().create_datagram_endpoint(
+                Datagrams,
+                local_addr=(session.local_address, local_port or 0),
+                remote_addr=(session.server_address, port),
+            )
+        except OSError as error:
+            busy = error.errno == errno.EADDRINUSE
+            untested = "" if busy else f"this computer: {error.strerror}"
+        else:
+            probe.datagrams = datagrams
+            try:
+                tries = await race(session, "udp", probe.one)
+            finally:
+                transport.close()
+    answered = [t.took_s for t in tries if t.outcome == "answered" and t.took_s is not None]
+    name = "any" if any_port else str(port)
+    return OutboundUdp(
+        id=f"outbound-udp-{name}" + (f"-from-{local_port}" if local_port else ""),
+        at_s=began,
+        took_s=round(session.now() - began, 4),
+        port=port,
+        number=number,
+        local_port=local_port,
+        attempts=tuple(t.stated() for t in tries),
+        rtt_ms=round(min(answered) * 1000, 2) if answered else None,
+        source=probe.source,
+        busy=busy,
+        untested=untested,
+        any_port=any_port,
+    )
+
+
+async def _any_port(session: Session) -> tuple[int, str]:
+    try:
+        opened = await session.control.open_ports("udp", 1)
+    except ControlLost as error:
+        return 0, f"the control connection was lost: {error}"
+    if isinstance(opened, messages.Refusal):
+        return 0, f"the echo server opened no port: {opened.detail or opened.reason}"
+    if not opened.ports:
+        return 0, "the echo server had no port to open"
+    return opened.ports[0], ""
+
+
+class _Probe:
+    """The tries of one port share a socket, so that its address stays the same."""
+
+    def __init__(self, session: Session, port: int, number: int) -> None:
+        self.source: str | None = None
+        self.datagrams = Datagrams()
+        self._session = session
+        self._port = port
+        self._number = number
+
+    async def one(self, this: Try) -> None:
+        datagrams = self.datagrams
+        sent = self._session.probe_frame("udp", self._port, self._number, datagrams.own)
+        nonce = sent[16:32]
+        waiting: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        datagrams.waiting[nonce] = waiting
+        try:
+            assert datagrams.transport is not None
+            datagrams.transport.sendto(sent)
+            got = await waiting
+            verdict = read_proof(sent, got, self._session)
+            if isinstance(verdict, tuple):
+                this.ended(*verdict)
+            else:
+                self.source = str(verdict.source)
+                this.ended("answered")
+        except OSError as error:
+            this.ended(*classify(error))
+        finally:
+            datagrams.waiting.pop(nonce, None)

@@ -1,0 +1,35 @@
+"""When does silence mean something?  The chance that loss alone explains it (pure).
+
+The loss of the path is not known, only sampled: ``lost`` of ``sent`` round trips
+in this run.  With a Jeffreys prior the chance that ``attempts`` further round trips
+are all lost is the mean of p**attempts under Beta(lost + 1/2, sent - lost + 1/2),
+which no sample, however kind, makes zero.
+"""
+
+from __future__ import annotations
+
+import math
+
+CHANCE_MAX = 1e-5
+"""The largest chance at which a port is called blocked.  A check tests about forty
+ports, so the chance that loss alone makes any of them look blocked stays below 0.1 %."""
+
+ATTEMPTS_MIN = 6
+"""Never fewer: the samples speak of the path as a whole, not of bursts on one port."""
+
+ATTEMPTS_MAX = 16
+"""Beyond this the path is too lossy to say anything, and the verdict is ``unknown``."""
+
+
+def chance_of_silence(attempts: int, sent: int, lost: int) -> float:
+    """The chance that ``attempts`` round trips in a row are lost on a path that lost
+    ``lost`` of ``sent``."""
+    if attempts <= 0:
+        return 1.0
+    a, b = max(0, lost) + 0.5, max(0, sent - lost) + 0.5
+    return math.prod((a + i) / (a + b + i) for i in range(attempts))
+
+
+def means_blocked(attempts: int, sent: int, lost: int) -> bool:
+    """Whether so many silent attempts rule loss out."""
+    return attempts >= ATTEMPTS_MIN and chance_of_silence(attempts, sent, lost) <= CHANCE_MAX

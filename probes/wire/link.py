@@ -1,0 +1,105 @@
+"""How an echo server is named: a host, with ports, or a link that pins its certificate.
+
+``netcheck://HOST:8463,443#<sha-256 of the certificate, 64 hex digits>``
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+import msgspec
+
+from probes.errors import LinkError
+
+SCHEME = "netcheck://"
+CONTROL_PORT = 8463
+CONTROL_PORTS = (CONTROL_PORT, 443)  # tried where no port is given: 443 passes nearly everywhere
+_LONGEST = 512
+_NAME = re.compile(r"(?!-)[^\s/\\:@\[\]#?%,\"'<>]{1,253}")
+_ZONE = re.compile(r"[A-Za-z0-9._-]{1,64}")  # RFC 6874 section 2, as far as systems use it
+
+
+class Link(msgspec.Struct, frozen=True):
+    """``ports`` is empty where none was given; ``fingerprint`` is the SHA-256 of the
+    certificate (DER) in lower-case hex, or None."""
+
+    host: str
+    ports: tuple[int, ...] = ()
+    fingerprint: str | None = None
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        ports = ":" + ",".join(map(str, self.ports)) if self.ports else ""
+        return f"{SCHEME}{host}{ports}" + (f"#{self.fingerprint}" if self.fingerprint else "")
+
+
+def is_address(host: str) -> bool:
+    """Whether ``host`` is an IP address, an IPv6 zone included."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    _, mark, zone = host.partition("%")
+    return not mark or _ZONE.fullmatch(zone) is not None
+
+
+def parse(text: str) -> Link:
+    """Read what a user gave as the server.  Raises LinkError with one sentence."""
+    given = text.strip()
+    if not given:
+        raise LinkError("The echo server is empty; give a host name, an address or a netcheck:// link.")
+    if len(given) > _LONGEST:
+        raise LinkError(f"The echo server is longer than {_LONGEST} characters; check what was pasted.")
+    rest = given
+    fingerprint = None
+    if "://" in given:
+        if not given.lower().startswith(SCHEME):
+            raise LinkError(
+                f"{_shown(given)} is not a netcheck link; it must begin with {SCHEME} or be a plain host name."
+            )
+        rest, mark, fingerprint = given[len(SCHEME) :].partition("#")
+        rest = rest.rstrip("/")
+        fingerprint = fingerprint.replace(":", "").lower() if mark else None
+        if fingerprint is not None and not re.fullmatch(r"[0-9a-f]{64}", fingerprint):
+            raise LinkError(
+                f"The fingerprint in {_shown(given)} must be 64 hexadecimal digits; copy the whole link again."
+            )
+    host, ports = _split(rest, given)
+    return Link(host, ports, fingerprint)
+
+
+def _split(rest: str, given: str) -> tuple[str, tuple[int, ...]]:
+    if rest.startswith("["):
+        host, bracket, tail = rest[1:].partition("]")
+        if not bracket or (tail and not tail.startswith(":")) or not is_address(host):
+            raise LinkError(f"{_shown(given)} has no valid IPv6 address between the brackets.")
+        return host, _ports(tail[1:], given) if tail else ()
+    if is_address(rest):
+        return rest, ()
+    host, colon, tail = rest.partition(":")
+    if not _NAME.fullmatch(host) or not host.isprintable() or _looks_like_a_bad_address(host):
+        raise LinkError(
+            f"{_shown(given)} is not a host; give a name such as echo.example.org, an address, or HOST:PORT."
+        )
+    return host, _ports(tail, given) if colon else ()
+
+
+def _looks_like_a_bad_address(host: str) -> bool:
+    return bool(re.fullmatch(r"[0-9.]+", host)) and not is_address(host)
+
+
+def _ports(text: str, given: str) -> tuple[int, ...]:
+    ports = []
+    for part in text.split(","):
+        if not re.fullmatch(r"[0-9]{1,5}", part) or not 1 <= int(part) <= 65535:
+            raise LinkError(
+                f"{_shown(part) if part else 'An empty port'} in {_shown(given)} is not a port; ports are 1 to 65535."
+            )
+        ports.append(int(part))
+    return tuple(dict.fromkeys(ports))
+
+
+def _shown(text: str) -> str:
+    clean = "".join(c if c.isprintable() else "?" for c in text)
+    return f"'{clean[:80]}{'…' if len(clean) > 80 else ''}'"

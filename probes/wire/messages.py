@@ -1,0 +1,250 @@
+"""The messages of the control connection, as JSON text frames (docs/protocol.md).
+
+Either end reads with :func:`read_from_server` or :func:`read_from_client`: any
+text gives a message or a WireError.  Unknown keys are passed over, so that a
+later minor version may add some; an unknown ``type`` is an error.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+
+from probes.errors import WireError
+
+PROTOCOL = "netcheck.1"  # WebSocket subprotocol (RFC 6455 section 1.9): the version both ends speak
+PATH = "/netcheck"
+MAX_MESSAGE = 1024 * 1024  # bytes, from the server: the fullest ledger takes 0.8 MB
+MAX_REQUEST = 16 * 1024  # bytes, from the client: the longest list of ports takes 6 kB
+
+PortNumber = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Id = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
+Text = Annotated[str, msgspec.Meta(max_length=256)]
+Beat = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]  # what every JSON reader holds exactly
+TransportName = Literal["tcp", "udp"]
+
+CallOutcome = Literal[
+    "answered",  # whoever listens there knew the secret
+    "foreign",  # something accepted and did not know it
+    "closed",  # accepted, and ended without a word
+    "mute",  # accepted, and nothing was said
+    "refused",
+    "unreachable",
+    "silent",
+    "sent",  # UDP: handed to the network; the client knows whether it arrived
+    "local-error",  # the server's own computer did not let it out
+]
+RefusalReason = Literal[
+    "not-proven", "not-declared", "forbidden-address", "limit", "bad-request", "closing"
+]
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one session may ask for; told up front so that nobody has to find out."""
+
+    session_s: int
+    dynamic_ports: int
+    dynamic_s: int
+    calls: int
+    calls_per_s: int
+    frames: int
+
+
+class Unavailable(msgspec.Struct, frozen=True, kw_only=True):
+    transport: TransportName
+    port: PortNumber
+    reason: Text
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """The base of all messages."""
+
+
+# Server to client
+
+
+class Welcome(Message, frozen=True, kw_only=True, tag="welcome"):
+    """The first message, unasked: the session and what the server offers."""
+
+    protocol: Text
+    software: Text
+    session: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
+    secret: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    limits: Limits
+    heartbeat_s: Annotated[float, msgspec.Meta(gt=0, le=3600)]
+    your_address: Text
+    tcp_ports: Annotated[tuple[PortNumber, ...], msgspec.Meta(max_length=4096)]
+    udp_ports: Annotated[tuple[PortNumber, ...], msgspec.Meta(max_length=4096)]
+    unavailable: Annotated[tuple[Unavailable, ...], msgspec.Meta(max_length=4096)] = ()
+    addresses: Annotated[tuple[Text, ...], msgspec.Meta(max_length=64)] = ()
+
+
+class Pong(Message, frozen=True, kw_only=True, tag="pong"):
+    """``resent``: TCP segments that the server has had to send again on this connection
+    (null where its system does not tell)."""
+
+    n: Beat
+    resent: int | None = None
+
+
+class Proven(Message, frozen=True, kw_only=True, tag="proven"):
+    """An address from which a completed TCP exchange carried the secret."""
+
+    address: Text
+
+
+class Called(Message, frozen=True, kw_only=True, tag="called"):
+    """How one call of a CallRequest went."""
+
+    id: Id
+    port: PortNumber
+    attempt: int
+    outcome: CallOutcome
+    took_ms: float | None = None
+    detail: Text = ""
+
+
+class CallsDone(Message, frozen=True, kw_only=True, tag="calls-done"):
+    id: Id
+
+
+class Opened(Message, frozen=True, kw_only=True, tag="opened"):
+    """Dynamic ports that are now open for this session, for ``for_s`` seconds."""
+
+    id: Id
+    transport: TransportName
+    ports: Annotated[tuple[PortNumber, ...], msgspec.Meta(max_length=4096)]
+    failed: Annotated[tuple[Unavailable, ...], msgspec.Meta(max_length=4096)] = ()
+    for_s: float
+
+
+class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
+    transport: TransportName
+    port: PortNumber
+    number: Id
+    source: Text
+    count: int
+    altered: int
+    first_s: float
+    last_s: float
+
+
+class LedgerPage(Message, frozen=True, kw_only=True, tag="ledger"):
+    """What arrived for this session.  ``complete`` is False if lines had to be dropped.
+    Since the session began and from its proven addresses: ``accepted`` are the TCP
+    ports that were connected to, ``garbled`` those where no echo frame came."""
+
+    id: Id
+    lines: Annotated[tuple[LedgerLine, ...], msgspec.Meta(max_length=8192)]
+    complete: bool
+    accepted: Annotated[tuple[PortNumber, ...], msgspec.Meta(max_length=8192)] = ()
+    garbled: Annotated[tuple[PortNumber, ...], msgspec.Meta(max_length=8192)] = ()
+
+
+class Refusal(Message, frozen=True, kw_only=True, tag="refusal"):
+    """A request that was not carried out, and why: never to be read as a blocked port."""
+
+    id: Id
+    reason: RefusalReason
+    detail: Text = ""
+
+
+class Closing(Message, frozen=True, kw_only=True, tag="closing"):
+    """The server shuts down; a running check has ``in_s`` seconds to end."""
+
+    in_s: float
+
+
+# Client to server
+
+
+class Hello(Message, frozen=True, kw_only=True, tag="hello"):
+    """Sent at once on the welcome.  ``direct`` is False behind an HTTP proxy: the
+    connection's address is then not the client's own.  The ports are those the
+    client listens on; no others are ever called."""
+
+    software: Text
+    session: Text
+    direct: bool
+    tcp_ports: Annotated[tuple[PortNumber, ...], msgspec.Meta(max_length=64)] = ()
+    udp_ports: Annotated[tuple[PortNumber, ...], msgspec.Meta(max_length=64)] = ()
+
+
+class Ping(Message, frozen=True, kw_only=True, tag="ping"):
+    n: Beat
+
+
+class CallRequest(Message, frozen=True, kw_only=True, tag="call"):
+    """Connect back (TCP) or send a datagram (UDP) to ``ports`` of ``address``.
+    The frames carry ``numbers``, one for each port; ``offsets_ms`` are when,
+    from now, each attempt is made; ``patience_ms`` how long one is waited for.
+    ``remote_port``: send from this port of the server's (UDP only)."""
+
+    id: Id
+    transport: TransportName
+    address: Text
+    ports: Annotated[tuple[PortNumber, ...], msgspec.Meta(min_length=1, max_length=64)]
+    numbers: Annotated[tuple[Id, ...], msgspec.Meta(min_length=1, max_length=64)]
+    offsets_ms: Annotated[
+        tuple[Annotated[int, msgspec.Meta(ge=0, le=30_000)], ...],
+        msgspec.Meta(min_length=1, max_length=32),
+    ]
+    patience_ms: Annotated[int, msgspec.Meta(ge=10, le=10_000)]
+    remote_port: PortNumber | None = None
+
+
+class CallStop(Message, frozen=True, kw_only=True, tag="call-stop"):
+    """No more attempts to ``port`` of request ``id``: the answer is known."""
+
+    id: Id
+    port: PortNumber
+
+
+class OpenRequest(Message, frozen=True, kw_only=True, tag="open"):
+    """Open dynamic ports: those named, or ``count`` that the server chooses."""
+
+    id: Id
+    transport: TransportName
+    ports: Annotated[
+        tuple[Annotated[int, msgspec.Meta(ge=1024, le=65535)], ...], msgspec.Meta(max_length=1024)
+    ] = ()
+    count: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 0
+
+
+class LedgerRequest(Message, frozen=True, kw_only=True, tag="ledger-request"):
+    id: Id
+
+
+ServerMessage = (
+    Welcome | Pong | Proven | Called | CallsDone | Opened | LedgerPage | Refusal | Closing
+)
+ClientMessage = Hello | Ping | CallRequest | CallStop | OpenRequest | LedgerRequest
+
+_T = TypeVar("_T")
+_encoder = msgspec.json.Encoder()
+_from_server: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(ServerMessage)
+_from_client: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
+
+
+def write(message: Message) -> str:
+    return _encoder.encode(message).decode()
+
+
+def read_from_server(text: str | bytes) -> ServerMessage:
+    """Raises WireError."""
+    return _read(_from_server, text, MAX_MESSAGE)
+
+
+def read_from_client(text: str | bytes) -> ClientMessage:
+    """Raises WireError."""
+    return _read(_from_client, text, MAX_REQUEST)
+
+
+def _read(decoder: msgspec.json.Decoder[_T], text: str | bytes, most: int) -> _T:
+    if len(text) > most:
+        raise WireError("message", f"larger than {most} bytes")
+    try:
+        return decoder.decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise WireError("message", str(error)) from None

@@ -1,0 +1,45 @@
+"""Hypothesis strategies made from the model itself, so that a new field is covered at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec.inspect as mi
+from hypothesis import strategies as st
+
+from netcheck.report.model import Report
+
+_WHOLE = st.integers(-(2**53), 2**53)
+_REAL = st.floats(allow_nan=False, allow_infinity=False, width=32)
+
+
+def reports() -> st.SearchStrategy[Report]:
+    """Any report that the types allow, however improbable."""
+    return _of(mi.type_info(Report))
+
+
+def _of(kind: mi.Type) -> st.SearchStrategy[Any]:
+    match kind:
+        case mi.StrType():
+            return st.text(max_size=30)
+        case mi.BoolType():
+            return st.booleans()
+        case mi.IntType():
+            return _WHOLE
+        case mi.FloatType():
+            return _REAL
+        case mi.NoneType():
+            return st.none()
+        case mi.LiteralType(values=values):
+            return st.sampled_from(values)
+        case mi.UnionType(types=types):
+            return st.one_of([_of(each) for each in types])
+        case mi.ListType(item_type=item):
+            return st.lists(_of(item), max_size=3)
+        case mi.VarTupleType(item_type=item):
+            return st.lists(_of(item), max_size=3).map(tuple)
+        case mi.DictType(key_type=key, value_type=value):
+            return st.dictionaries(_of(key), _of(value), max_size=3)
+        case mi.StructType(cls=cls, fields=fields):
+            return st.builds(cls, **{field.name: _of(field.type) for field in fields})
+    raise NotImplementedError(kind)
