@@ -37,7 +37,12 @@ from probes.session import Session
 from probes.wire import messages
 from probes.wire.link import CONTROL_PORTS, Link, is_address
 
+_SENT_MAX = 64  # as many as a ledger request may ask about
 SOFTWARE = f"netcheck/{__version__}"
+
+
+PORTAL_AFTER_S = 1.0
+"""By then a server that is there has nearly always been found."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,17 +154,22 @@ class Check:
         through = None
         if not self._options.embedded:
             through = await asyncio.to_thread(proxy.system_proxy, link.host)
-        self._dialled, self._attempts = await dial(
-            link,
-            addresses,
-            link.ports or CONTROL_PORTS,
-            proxy=through,
-            insecure=self._options.insecure,
-            bind=self._options.bind,
-        )
-        if self._dialled is None:
-            await self._look_for_a_portal(addresses)
-            return
+        looking = asyncio.create_task(self._look_for_a_portal(addresses))
+        try:
+            self._dialled, self._attempts = await dial(
+                link,
+                addresses,
+                link.ports or CONTROL_PORTS,
+                proxy=through,
+                insecure=self._options.insecure,
+                bind=self._options.bind,
+            )
+            if self._dialled is None:
+                await looking
+                return
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
         greeted = await welcomed(self._dialled)
         if isinstance(greeted, str):
             self._refused = greeted
@@ -188,7 +198,9 @@ class Check:
         return named, target.addresses
 
     async def _look_for_a_portal(self, addresses: tuple[str, ...]) -> None:
+        """Only where the server is slow to be found: that is what a portal looks like."""
         if addresses and not self._options.embedded:
+            await asyncio.sleep(PORTAL_AFTER_S)
             self._observe(await portal.look(addresses[0], now=self._now))
 
     async def _probe(self, line: Line, dialled: Dialled, target: str) -> None:
@@ -234,7 +246,7 @@ class Check:
             await listeners.close()
             for receiver in (*called, *called_from):
                 receiver.close()
-        await self._read_ledger(line)
+        await self._read_ledger(line, session)
 
     async def _all_probes(
         self,
@@ -315,10 +327,13 @@ class Check:
         )
         return owner.program if owner else None
 
-    async def _read_ledger(self, line: Line) -> None:
+    async def _read_ledger(self, line: Line, session: Session) -> None:
         began = self._now()
         self._say("Asking the echo server what arrived")
-        page = await line.ledger()
+        sent = tuple(
+            messages.Sent(port=port, frame=data.hex()) for port, data in session.unproved.items()
+        )
+        page = await line.ledger(sent[:_SENT_MAX])
         self._confirmed = page is not None
         if page is None:
             return

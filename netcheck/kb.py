@@ -20,6 +20,7 @@ from netcheck.cause import Cause
 
 if TYPE_CHECKING:
     # At run time these would make a light module heavy: `netcheck --help` waits for imports.
+    from jinja2 import Template
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     from netcheck.report.model import Finding, Report
@@ -30,7 +31,7 @@ Fact = Literal[
 ]  # fmt: skip
 
 # Characters of a value in prose: a URL is still recognised, a sentence stays a sentence.
-LONGEST_VALUE = 120
+LONGEST_VALUE = 160
 
 # Ranges of a port list that are shown: more would bury the text and the commands.
 MOST_RANGES = 15
@@ -103,7 +104,9 @@ def near(name: str) -> tuple[str, ...]:
     from difflib import get_close_matches
 
     ids = [article.id for article in articles()]
-    return tuple(get_close_matches(name.lower(), ids, MOST_SUGGESTIONS, LEAST_LIKENESS))
+    parts = [article_id for article_id in ids if name.lower() in article_id]
+    alike = get_close_matches(name.lower(), ids, MOST_SUGGESTIONS, LEAST_LIKENESS)
+    return tuple(dict.fromkeys(parts + alike))[:MOST_SUGGESTIONS]
 
 
 # ---- the values of a finding ----
@@ -147,7 +150,7 @@ def render(article: Article, values: Mapping[str, object] | None = None) -> str:
 
     What is missing or malformed is described in words, such as "the address of this computer".
     """
-    template = _environment(_as_markdown).from_string(_with_guarded_code(article.body))
+    template = _template(_with_guarded_code(article.body), _as_markdown)
     text = template.render(_context(article, values or {}))
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
@@ -157,14 +160,18 @@ def remedy(article: Article, values: Mapping[str, object] | None = None) -> str:
 
     It is neither Markdown nor HTML nor rich markup: who shows it as one of these escapes it.
     """
-    template = _environment(str).from_string(article.remedy)
-    return template.render(_context(article, values or {}))
+    return _template(article.remedy, str).render(_context(article, values or {}))
 
 
 def section(markdown: str, heading: str) -> str:
     """Return the text below ``## heading``.  Raises KeyError if there is no such heading."""
     sections = re.split(r"^## (.+)\n", markdown, flags=re.MULTILINE)
     return dict(zip(sections[1::2], sections[2::2], strict=True))[heading].strip() + "\n"
+
+
+@cache
+def _template(source: str, finalize: Callable[[object], str]) -> Template:
+    return _environment(finalize).from_string(source)
 
 
 @cache
@@ -249,16 +256,9 @@ def _is_port(text: str) -> bool:
     return bool(re.fullmatch(r"[1-9][0-9]{0,4}", text)) and int(text) <= 65535
 
 
-def _is_percent(text: str) -> bool:
-    return bool(re.fullmatch(r"[0-9]{1,2}|100", text))
-
-
-def _is_transport(text: str) -> bool:
-    return text in ("tcp", "udp")
-
-
-def _is_system(text: str) -> bool:
-    return text in ("Windows", "Linux", "Darwin")
+_is_percent = re.compile(r"[0-9]{1,2}|100").fullmatch
+_is_transport = re.compile(r"tcp|udp").fullmatch
+_is_system = re.compile(r"Windows|Linux|Darwin").fullmatch
 
 
 class _Kind(NamedTuple):
@@ -268,14 +268,14 @@ class _Kind(NamedTuple):
     """
 
     description: str
-    matches: Callable[[str], bool] | None = None
+    matches: Callable[[str], object] | None = None
     free: bool = False
 
     def read(self, value: object) -> _Value:
         if isinstance(value, bool) or not isinstance(value, str | int):
             return _Value(None, self.description)
         text = _clean(str(value))
-        exact = self.matches is not None and text == str(value) and self.matches(text)
+        exact = text == str(value) and self.matches is not None and bool(self.matches(text))
         known = exact or (self.free and text != "")
         return _Value(text if known else None, self.description, exact=exact)
 
@@ -385,10 +385,10 @@ _CODE = re.compile(r"^ *```.*?^ *```$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 _OUTPUT = re.compile(r"\{\{(-?)(.+?)(-?)\}\}")
 
 # Not escaped are the characters that mean nothing inside a word, so that addresses and names stay
-# readable: a dot or hyphen between two word characters, a colon that no slash follows. A dot after
+# readable: a dot or hyphen before a word character, a colon that no slash follows. A dot after
 # www is: GitHub's dialect, which Qt reads, makes links of bare addresses.
 _ACTIVE = re.compile(
-    r"[\\`*_{}\[\]()<>#+!|~^=$&@]|(?<!\w)[-.]|[-.](?!\w)|:(?=/)|(?i:(?<=www))\.",
+    r"[\\`*_{}\[\]()<>#+!|~^=$&@]|[-.](?!\w)|:(?=/)|(?i:(?<=www))\.",
 )
 
 

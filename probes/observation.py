@@ -159,7 +159,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
 
 class Ledger(Observation, frozen=True, kw_only=True, tag="ledger"):
     """The server's own record.  ``accepted`` are the TCP ports on which a connection from
-    an address of ours arrived, ``garbled`` those where it brought no echo frame."""
+    an address of ours arrived, ``garbled`` those where what we sent arrived as other bytes."""
 
     complete: bool
     arrivals: tuple[Arrival, ...] = ()

@@ -77,6 +77,7 @@ class Session:
         self.unavailable = unavailable
         self.pace = Pace()
         self.control_tally = Tally()
+        self.unproved: dict[int, bytes] = {}  # TCP port -> a frame that got no proper answer
         self.tallies = {"tcp": Tally(), "udp": Tally()}
         self._began = began
         self._numbers = itertools.count(1)

@@ -52,7 +52,10 @@ class Facts:
     def trusted_silence(self) -> bool:
         """Whether the server still answered after the last probe, so that no answer, or a
         refusal, is the network's doing."""
-        return self.control is not None and self.control.confirmed_at_end
+        if self.control is None or not self.control.confirmed_at_end:
+            return False
+        # An incomplete ledger: the server passed over packets because of limits of its own.
+        return self.ledger is None or self.ledger.complete
 
     def arrivals(self, transport: Transport, number: int) -> tuple[Arrival, ...]:
         """What the server's ledger holds for a probe."""

@@ -64,17 +64,21 @@ def _planned(plan: Plan) -> list[Port]:
         *(untested("tcp", "outbound", port) for port in plan.outbound_tcp),
         *(untested("tcp", "outbound", p, local_port=local) for p, local in plan.from_local),
         *(untested("udp", "outbound", entry.port) for entry in plan.udp),
+        *(untested("udp", "outbound", e.port, local_port=e.port) for e in plan.udp),
         *(untested("tcp", "inbound", port) for port in plan.inbound_tcp),
         *(untested("udp", "inbound", entry.port) for entry in plan.udp),
     ]
 
 
 def _same(planned: Port, seen: Port) -> bool:
+    """UDP from a certain port goes to any port of the server's: only the source counts."""
+    any_port = planned.transport == "udp" and planned.local_port is not None
     return (
         planned.transport == seen.transport
         and planned.direction == seen.direction
-        and planned.port == seen.port
         and planned.local_port == seen.local_port
+        and seen.remote_port is None
+        and (any_port or planned.port == seen.port)
     )
 
 

@@ -13,26 +13,22 @@ _BACKLOG = 256  # a hundred checks may begin in the same instant
 
 
 class Bound:
-    """An open echo port."""
+    """An open echo port; ``udp`` is what serves it, if it is one for datagrams."""
 
     def __init__(
-        self, transport: TransportName, port: int, handle: asyncio.Server | asyncio.DatagramTransport
+        self, port: int, handle: asyncio.Server | asyncio.DatagramTransport, udp: EchoUdp | None
     ) -> None:
-        self.transport = transport
         self.port = port
-        self.handle = handle
+        self.udp = udp
+        self._handle = handle
 
     def close(self) -> None:
         """Close the port at once; datagrams that wait to be sent are dropped."""
-        if isinstance(self.handle, asyncio.DatagramTransport):
-            self.handle.abort()
-        else:
-            self.handle.close()
-
-    @property
-    def datagrams(self) -> asyncio.DatagramTransport | None:
         # Not asked the other way round: asyncio's own socket class is no DatagramTransport in 3.11.
-        return None if isinstance(self.handle, asyncio.Server) else self.handle
+        if isinstance(self._handle, asyncio.Server):
+            self._handle.close()
+        else:
+            self._handle.abort()
 
 
 async def bind(
@@ -44,11 +40,11 @@ async def bind(
         server = await loop.create_server(
             lambda: EchoTcp(desk, port, only), address, port, backlog=_BACKLOG
         )
-        return Bound(transport, port, server)
-    datagrams, _ = await loop.create_datagram_endpoint(
+        return Bound(port, server, None)
+    datagrams, udp = await loop.create_datagram_endpoint(
         lambda: EchoUdp(desk, port, only), local_addr=(address, port)
     )
-    return Bound(transport, port, datagrams)
+    return Bound(port, datagrams, udp)
 
 
 def reason_of(error: OSError) -> str:

@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import Callable
 
+from netcheck.server.echo import EchoUdp
 from netcheck.server.session import Session, canonical
 from probes.errors import WireError
 from probes.wire import frame
@@ -32,6 +33,8 @@ _REFUSALS_ENOUGH = 2  # one reset may be a passing overload; two, a round trip a
 def forbidden(target: str, own: str) -> str | None:
     """Why ``target`` is never called from a server at ``own``, or None (RFC 6890)."""
     address, here = ipaddress.ip_address(target), ipaddress.ip_address(own)
+    if address.version != here.version:
+        return "another IP version than the control connection's"
     if address.is_multicast or address.is_unspecified or target == "255.255.255.255":
         return "not a single host's address"
     if address.is_loopback and not here.is_loopback:
@@ -50,9 +53,15 @@ def refuse(session: Session, request: CallRequest) -> Refusal | None:
     except ValueError:
         return Refusal(id=request.id, reason="bad-request", detail="not an address")
     if len(request.ports) != len(request.numbers):
-        return Refusal(id=request.id, reason="bad-request", detail="ports and numbers differ in length")
+        return Refusal(
+            id=request.id, reason="bad-request", detail="ports and numbers differ in length"
+        )
+    if len(set(request.ports)) != len(request.ports):
+        return Refusal(id=request.id, reason="bad-request", detail="a port is named twice")
     if target not in session.proven:
-        return Refusal(id=request.id, reason="not-proven", detail="no exchange came from that address")
+        return Refusal(
+            id=request.id, reason="not-proven", detail="no exchange came from that address"
+        )
     why = forbidden(target, session.local_address)
     if why:
         return Refusal(id=request.id, reason="forbidden-address", detail=why)
@@ -66,12 +75,11 @@ def refuse(session: Session, request: CallRequest) -> Refusal | None:
 class Caller:
     """The calls of one session.  ``datagrams`` finds the server's own UDP socket on a port."""
 
-    def __init__(
-        self, session: Session, datagrams: Callable[[int], asyncio.DatagramTransport | None]
-    ) -> None:
+    def __init__(self, session: Session, datagrams: Callable[[int], EchoUdp | None]) -> None:
         self._session = session
         self._datagrams = datagrams
         self._slots = asyncio.Semaphore(session.limits.calls_at_once)
+        self._under_way: set[int] = set()
         self._settled: dict[tuple[int, int], asyncio.Event] = {}
 
     def stop(self, request_id: int, port: int) -> None:
@@ -83,13 +91,19 @@ class Caller:
         """Make all calls of ``request``, telling the client of each; never raises for
         what the network does."""
         refusal = refuse(self._session, request)
+        if request.id in self._under_way:
+            refusal = Refusal(id=request.id, reason="bad-request", detail="the id is in use")
         if refusal:
             self._session.tell(refusal)
             return
         self._session.calls_left -= len(request.ports) * len(request.offsets_ms)
-        async with asyncio.TaskGroup() as group:
-            for port, number in zip(request.ports, request.numbers, strict=True):
-                group.create_task(self._port(request, port, number))
+        self._under_way.add(request.id)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for port, number in zip(request.ports, request.numbers, strict=True):
+                    group.create_task(self._port(request, port, number))
+        finally:
+            self._under_way.discard(request.id)
         self._session.tell(CallsDone(id=request.id))
 
     async def _port(self, request: CallRequest, port: int, number: int) -> None:
@@ -97,19 +111,22 @@ class Caller:
         attempt = self._call_tcp if request.transport == "tcp" else self._call_udp
         refusals = 0
         began = time.monotonic()
+        patience = request.patience_ms / 1000
         # An early try is waited for as long as the last one: a late answer is an answer.
-        end = began + (max(request.offsets_ms) + request.patience_ms) / 1000
+        end = began + max(request.offsets_ms) / 1000 + patience
 
         async def one(index: int) -> None:
             nonlocal refusals
             unheard: list[CallOutcome] = ["sent" if request.transport == "udp" else "silent"]
             took: float | None = None
             detail = ""
-            try:
-                async with self._slots:
-                    outcome, took, detail = await attempt(request, port, number, end, unheard)
-            except asyncio.CancelledError:
-                outcome = unheard[-1]  # cut short: what was known until then
+            async with self._slots:
+                # One that had to wait for its turn is given its whole time all the same.
+                until = max(end, time.monotonic() + patience)
+                try:
+                    outcome, took, detail = await attempt(request, port, number, until, unheard)
+                except asyncio.CancelledError:
+                    outcome = unheard[-1]  # cut short: what was known until then
             self._session.tell(
                 Called(
                     id=request.id,
@@ -142,8 +159,9 @@ class Caller:
 
     async def _pace(self) -> None:
         """Wait for this session's turn, so that calls never come as a flood."""
-        while not self._session.call_bucket.take(now := time.monotonic()):
-            await asyncio.sleep(self._session.call_bucket.wait_s(now))
+        bucket = self._session.call_bucket
+        while not bucket.take(now := time.monotonic()):  # noqa: ASYNC110 - a rate has no event
+            await asyncio.sleep(bucket.wait_s(now))
 
     def _call_frame(self, number: int, address: str, port: int) -> tuple[bytes, bytes]:
         """The nonce and the bytes of a call."""
@@ -162,7 +180,7 @@ class Caller:
         began = time.monotonic()
         connected = False
         try:
-            async with asyncio.timeout(max(0.01, end - began)):
+            async with asyncio.timeout(end - began):
                 with _tcp_socket(target) as sock:
                     loop = asyncio.get_running_loop()
                     sock.bind((self._session.local_address, 0))
@@ -196,8 +214,10 @@ class Caller:
         heard: asyncio.Future[None] = loop.create_future()
         own: asyncio.DatagramTransport | None = None
 
-        def reply() -> None:
-            if not heard.done():
+        def hear(data: bytes) -> None:
+            if not heard.done() and frame.knows(
+                data, frame.REPLY, nonce, call, self._session.secret
+            ):
                 heard.set_result(None)
 
         try:
@@ -205,8 +225,8 @@ class Caller:
                 sender = self._datagrams(request.remote_port)
                 if sender is None:
                     return "local-error", None, "the server does not have that port"
-                self._session.udp_replies[nonce] = reply
-                sender.sendto(call, (target, port))
+                self._session.udp_replies[nonce] = hear
+                sender.send(call, target, port)
             else:
                 own, _ = await loop.create_datagram_endpoint(
                     lambda: _Listener(self._session, nonce, call, heard),
@@ -214,7 +234,7 @@ class Caller:
                     remote_addr=(target, port),
                 )
                 own.sendto(call)
-            async with asyncio.timeout(max(0.01, end - began)):
+            async with asyncio.timeout(end - began):
                 await heard
             return "answered", time.monotonic() - began, ""
         except TimeoutError:
@@ -230,7 +250,9 @@ class Caller:
 class _Listener(asyncio.DatagramProtocol):
     """Waits for the reply to one call, or for the ICMP error it met."""
 
-    def __init__(self, session: Session, nonce: bytes, call: bytes, heard: asyncio.Future[None]) -> None:
+    def __init__(
+        self, session: Session, nonce: bytes, call: bytes, heard: asyncio.Future[None]
+    ) -> None:
         self._session, self._nonce, self._call, self._heard = session, nonce, call, heard
 
     def datagram_received(self, data: bytes, addr: tuple[str | int, ...]) -> None:
@@ -277,5 +299,3 @@ async def _until(event: asyncio.Event, moment: float) -> None:
             await event.wait()
     except TimeoutError:
         pass
-
-

@@ -12,10 +12,10 @@ from aiohttp import WSMsgType, web
 from netcheck import __version__
 from netcheck.server.connect_back import Caller
 from netcheck.server.dynamic import DynamicPorts
-from netcheck.server.echo import Desk
+from netcheck.server.echo import Desk, EchoUdp
 from netcheck.server.session import Session, canonical
 from probes.errors import WireError
-from probes.wire import messages, tcp_info
+from probes.wire import frame, messages, tcp_info
 
 if sys.platform == "linux":
     from socket import IPPROTO_TCP, TCP_INFO
@@ -30,7 +30,7 @@ class Offer:
 
     def __init__(self) -> None:
         self.tcp: set[int] = set()
-        self.udp: dict[int, asyncio.DatagramTransport] = {}
+        self.udp: dict[int, EchoUdp] = {}
         self.unavailable: list[messages.Unavailable] = []
 
 
@@ -38,22 +38,33 @@ class Control:
     """Handles the control connections of one server."""
 
     def __init__(
-        self, desk: Desk, offers: Callable[[str], Offer], addresses: Callable[[str], tuple[str, ...]]
+        self,
+        desk: Desk,
+        offers: Callable[[str], Offer],
+        addresses: Callable[[str], tuple[str, ...]],
     ) -> None:
         self._desk = desk
         self._offers = offers
         self._addresses = addresses
         self._dynamic = DynamicPorts(desk)
-        self._closing_at: float | None = None
+        self._closing = False
+        self._ending = asyncio.Event()
         self._used: set[web.RequestHandler] = set()
         self.idle = asyncio.Event()
         self.idle.set()
 
     def begin_closing(self) -> None:
         """Take no more checks, and tell those that run how long they have."""
-        self._closing_at = time.monotonic() + self._desk.limits.drain_s
+        self._closing = True
         for session in self._desk.sessions.all():
             session.tell(messages.Closing(in_s=self._desk.limits.drain_s))
+
+    async def end(self) -> None:
+        """End every session now."""
+        self._closing = True
+        self._ending.set()
+        await self.idle.wait()
+        await self._dynamic.settle()
 
     def end_unless_used(self, connection: web.RequestHandler) -> None:
         """Close a connection that has had its time and carries no session."""
@@ -67,9 +78,13 @@ class Control:
         ]
         if messages.PROTOCOL not in offered:
             return web.json_response(
-                {"error": "other-version", "speaks": messages.PROTOCOL, "software": SOFTWARE}, status=426
+                {"error": "other-version", "speaks": messages.PROTOCOL, "software": SOFTWARE},
+                status=426,
             )
-        if self._closing_at is not None:
+        if "Origin" in request.headers:
+            # A web page could otherwise have the ports of whoever looks at it called.
+            return web.json_response({"error": "browser"}, status=403)
+        if self._closing:
             return web.json_response({"error": "closing"}, status=503)
         peer = request.transport.get_extra_info("peername") if request.transport else None
         own = request.transport.get_extra_info("sockname") if request.transport else None
@@ -81,7 +96,7 @@ class Control:
         self.idle.clear()
         self._used.add(request.protocol)
         try:
-            return await self._serve(request, session, f"{session.source}:{peer[1]}")
+            return await self._serve(request, session, frame.Endpoint(session.source, peer[1]))
         finally:
             self._used.discard(request.protocol)
             self._desk.sessions.close(session)
@@ -89,32 +104,43 @@ class Control:
             if not len(self._desk.sessions):
                 self.idle.set()
 
-    async def _serve(self, request: web.BaseRequest, session: Session, peer: str) -> web.WebSocketResponse:
+    async def _serve(
+        self, request: web.BaseRequest, session: Session, peer: frame.Endpoint
+    ) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(
             protocols=(messages.PROTOCOL,),
-            max_msg_size=messages.MAX_MESSAGE,
+            max_msg_size=messages.MAX_REQUEST,
             compress=False,
             timeout=_CLOSE_S,
+            autoping=False,  # pings count as messages
         )
+        session.tell(self._welcome(session, peer))  # before anything else can be queued
         await socket.prepare(request)
-        session.tell(self._welcome(session, peer))
         offer = self._offers(session.local_address)
         caller = Caller(session, offer.udp.get)
-        writer = asyncio.create_task(self._write(socket, session))
         work: set[asyncio.Task[None]] = set()
+        ways_to_end = [
+            asyncio.create_task(self._read(socket, session, caller, work)),
+            asyncio.create_task(self._write(socket, session)),
+            asyncio.create_task(_until_set(self._ending)),
+        ]
         try:
-            async with asyncio.timeout(session.limits.session_s):
-                await self._read(socket, session, caller, work)
-        except TimeoutError:
-            pass
+            ended, _ = await asyncio.wait(
+                ways_to_end,
+                timeout=session.limits.session_s,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            for task in ended:
+                task.result()
         finally:
-            for task in (writer, *work):
+            tasks = (*ways_to_end, *work)
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(writer, *work, return_exceptions=True)
-            await socket.close()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await _say_goodbye(socket)
         return socket
 
-    def _welcome(self, session: Session, peer: str) -> messages.Welcome:
+    def _welcome(self, session: Session, peer: frame.Endpoint) -> messages.Welcome:
         limits = session.limits
         offer = self._offers(session.local_address)
         return messages.Welcome(
@@ -131,7 +157,7 @@ class Control:
                 frames=limits.frames,
             ),
             heartbeat_s=limits.heartbeat_s,
-            your_address=peer,
+            your_address=str(peer),
             tcp_ports=tuple(sorted(offer.tcp)),
             udp_ports=tuple(sorted(offer.udp)),
             unavailable=tuple(offer.unavailable),
@@ -139,15 +165,14 @@ class Control:
         )
 
     async def _write(self, socket: web.WebSocketResponse, session: Session) -> None:
-        """Send what is queued.  Ends the connection when the client does not read."""
+        """Send what is queued, until the client does not read."""
         while not session.overflowed:
             message = await session.outbox.get()
             try:
                 async with asyncio.timeout(session.limits.heartbeat_s * 3):
                     await socket.send_str(messages.write(message))
             except (TimeoutError, ConnectionError, RuntimeError):
-                break
-        await socket.close()
+                return
 
     async def _read(
         self,
@@ -159,17 +184,28 @@ class Control:
         raw = socket.get_extra_info("socket")
 
         def resent() -> int | None:
-            if sys.platform != "linux" or raw is None:
-                return None
-            return tcp_info.retransmissions(raw.getsockopt(IPPROTO_TCP, TCP_INFO, tcp_info.SIZE))
+            if sys.platform == "linux" and raw is not None:
+                try:
+                    info = raw.getsockopt(IPPROTO_TCP, TCP_INFO, tcp_info.SIZE)
+                except OSError:  # the connection has just ended
+                    return None
+                return tcp_info.retransmissions(info)
+            return None
 
-        while True:
-            # A client pings far more often; three missed heartbeats are an end.
-            async with asyncio.timeout(session.limits.heartbeat_s * 3):
-                received = await socket.receive()
-            if received.type is not WSMsgType.TEXT:
+        patience_s = session.limits.heartbeat_s * 3  # a client pings far more often
+        while not session.overflowed:
+            try:
+                async with asyncio.timeout(patience_s):
+                    received = await socket.receive()
+                    if received.type is WSMsgType.PING:
+                        await socket.pong(received.data)
+            except (TimeoutError, ConnectionError):
                 return
             if not session.message_bucket.take(time.monotonic()):
+                return
+            if received.type in (WSMsgType.PING, WSMsgType.PONG):
+                continue
+            if received.type is not WSMsgType.TEXT:
                 return
             try:
                 message = messages.read_from_client(received.data)
@@ -198,13 +234,20 @@ class Control:
                 if message.direct and message.session == session.id.hex():
                     session.prove(session.source)
             case messages.LedgerRequest():
-                session.tell(self._page(message.id, session))
+                if session.ledger_bucket.take(time.monotonic()):
+                    session.tell(self._page(message, session))
+                else:
+                    session.tell(
+                        messages.Refusal(id=message.id, reason="limit", detail="asked too often")
+                    )
             case messages.CallStop():
                 caller.stop(message.id, message.port)
             case messages.CallRequest() | messages.OpenRequest():
                 if len(work) >= _TASKS_AT_ONCE:
                     session.tell(
-                        messages.Refusal(id=message.id, reason="limit", detail="too many requests at once")
+                        messages.Refusal(
+                            id=message.id, reason="limit", detail="too many requests at once"
+                        )
                     )
                     return
                 job = (
@@ -219,12 +262,33 @@ class Control:
     async def _open(self, session: Session, message: messages.OpenRequest) -> None:
         session.tell(await self._dynamic.open(session, message))
 
-    def _page(self, request_id: int, session: Session) -> messages.LedgerPage:
-        sources = self._desk.sources
+    def _page(self, request: messages.LedgerRequest, session: Session) -> messages.LedgerPage:
+        sources, strays = self._desk.sources, self._desk.strays
         return messages.LedgerPage(
-            id=request_id,
+            id=request.id,
             lines=session.ledger.lines(),
             complete=session.ledger.complete,
             accepted=sources.ports_accepted(session.proven, session.began),
-            garbled=sources.ports_garbled(session.proven, session.began),
+            garbled=tuple(
+                sorted(
+                    {
+                        sent.port
+                        for sent in request.sent
+                        if strays.resembling(sent.port, bytes.fromhex(sent.frame), session.began)
+                    }
+                )
+            ),
         )
+
+
+async def _until_set(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+async def _say_goodbye(socket: web.WebSocketResponse) -> None:
+    """End the WebSocket politely, but not at the pace of a client that does not read."""
+    try:
+        async with asyncio.timeout(_CLOSE_S):
+            await socket.close(drain=False)
+    except TimeoutError:
+        pass

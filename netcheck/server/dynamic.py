@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 
 from netcheck.server.bind import Bound, bind, reason_of
 from netcheck.server.echo import Desk
@@ -20,27 +21,40 @@ class DynamicPorts:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._open: dict[Session, set[Bound]] = {}
-        self._pending = 0
+        self._pending: Counter[Session] = Counter()
+        self._opening: set[asyncio.Task[Opened | Refusal]] = set()
 
     async def open(self, session: Session, request: OpenRequest) -> Opened | Refusal:
+        # Shielded: a bind that is interrupted half-way leaves a port open that nobody closes.
+        task = asyncio.create_task(self._carry_out(session, request))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+        return await asyncio.shield(task)
+
+    async def settle(self) -> None:
+        """Wait for what is being opened."""
+        await asyncio.gather(*self._opening, return_exceptions=True)
+
+    async def _carry_out(self, session: Session, request: OpenRequest) -> Opened | Refusal:
         limits = self._desk.limits
         wanted = len(request.ports) or request.count
-        total = sum(map(len, self._open.values())) + self._pending
-        held = self._open.setdefault(session, set())
+        held = len(self._open.get(session, ())) + self._pending[session]
+        total = sum(map(len, self._open.values())) + self._pending.total()
         if wanted == 0:
             return Refusal(id=request.id, reason="bad-request", detail="no ports were asked for")
-        if len(held) + wanted > limits.dynamic_ports or total + wanted > limits.dynamic_ports_total:
+        if held + wanted > limits.dynamic_ports or total + wanted > limits.dynamic_ports_total:
             return Refusal(id=request.id, reason="limit", detail="too many dynamic ports are open")
-        self._pending += wanted
+        self._pending[session] += wanted
         try:
             opened, failed = await self._bind(session, request, wanted)
         finally:
-            self._pending -= wanted
+            self._pending[session] -= wanted
+            self._pending += Counter()  # drops the sessions that wait for nothing
         if self._desk.sessions.find(session.id) is None:  # it ended while we were binding
             for bound in opened:
                 bound.close()
             return Refusal(id=request.id, reason="closing")
-        held.update(opened)
+        self._open.setdefault(session, set()).update(opened)
         asyncio.get_running_loop().call_later(limits.dynamic_s, self._close, session, opened)
         return Opened(
             id=request.id,
@@ -63,7 +77,9 @@ class DynamicPorts:
                 break
             try:
                 opened.append(
-                    await bind(self._desk, request.transport, session.local_address, port, only=session)
+                    await bind(
+                        self._desk, request.transport, session.local_address, port, only=session
+                    )
                 )
             except OSError as error:
                 if request.ports:

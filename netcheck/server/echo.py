@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from typing import cast
 
-from netcheck.server.ledger import Sources
+from netcheck.server.ledger import Sources, Strays
 from netcheck.server.limits import ServerLimits
 from netcheck.server.session import Session, Sessions, canonical
 from probes.errors import WireError
@@ -25,12 +25,15 @@ class Desk:
         self.sessions = sessions
         self.limits = limits
         self.sources = Sources(limits.source_records)
+        self.strays = Strays(limits.stray_records)
         self._connections: set[asyncio.Transport] = set()
+        self._closed = False
         self._per_source: Counter[str] = Counter()
 
     def admit(self, connection: asyncio.Transport, address: str) -> bool:
         if (
-            len(self._connections) >= self.limits.connections
+            self._closed
+            or len(self._connections) >= self.limits.connections
             or self._per_source[address] >= self.limits.connections_per_source
         ):
             return False
@@ -45,17 +48,25 @@ class Desk:
             del self._per_source[address]
 
     def close(self) -> None:
-        """End every echo connection."""
+        """End every echo connection and admit no more."""
+        self._closed = True
         for connection in self._connections:
             connection.abort()
 
 
 def answer_to(
-    data: bytes, got: frame.Frame, session: Session, source: frame.Endpoint, port: int, server_nonce: bytes
+    data: bytes,
+    got: frame.Frame,
+    session: Session,
+    source: frame.Endpoint,
+    port: int,
+    server_nonce: bytes,
 ) -> bytes:
     """The proof: signed for this session, over what arrived, where, and from whom."""
     body = frame.write_answer(frame.Answer(source, port, frame.digest(data), server_nonce))
-    return frame.write(frame.Frame(frame.ANSWER, got.number, session.id, got.nonce, body), session.secret)
+    return frame.write(
+        frame.Frame(frame.ANSWER, got.number, session.id, got.nonce, body), session.secret
+    )
 
 
 class EchoTcp(asyncio.Protocol):
@@ -110,7 +121,7 @@ class EchoTcp(asyncio.Protocol):
                 self._end()
                 return
         if not frame.MAGIC.startswith(bytes(self._buffer[:4])):
-            self._desk.sources.garbled(self._source.address, self._port, time.monotonic())
+            self._stray(bytes(self._buffer))
             self._end()
 
     def _frame(self, data: bytes) -> bool:
@@ -118,11 +129,11 @@ class EchoTcp(asyncio.Protocol):
         try:
             session = self._desk.sessions.find(frame.session_of(data))
             if session is None or (self._only is not None and session is not self._only):
-                self._desk.sources.garbled(self._source.address, self._port, time.monotonic())
+                self._stray(data)
                 return False
             got = frame.read(data, session.secret)
         except WireError:
-            self._desk.sources.garbled(self._source.address, self._port, time.monotonic())
+            self._stray(data)
             return False
         if not session.may_echo():
             return False
@@ -136,8 +147,13 @@ class EchoTcp(asyncio.Protocol):
             self._nonces.add(server_nonce)
         self._expect_within(self._desk.limits.connection_s)
         if self._transport:
-            self._transport.write(answer_to(data, got, session, self._source, self._port, server_nonce))
+            self._transport.write(
+                answer_to(data, got, session, self._source, self._port, server_nonce)
+            )
         return True
+
+    def _stray(self, data: bytes) -> None:
+        self._desk.strays.add(self._port, data, time.monotonic())
 
     def _confirm(self, got: frame.Frame, session: Session) -> bool:
         """The client returns the nonce that only this address could have received."""
@@ -208,5 +224,3 @@ class EchoUdp(asyncio.DatagramProtocol):
     def error_received(self, exc: Exception) -> None:
         """What befell an answer of ours is the client's business; a call's sender looks."""
         self._error = exc
-
-

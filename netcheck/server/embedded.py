@@ -45,4 +45,6 @@ def _address() -> str:
             except OSError:
                 continue
             return address
-    raise SetupError("This computer has no loopback address to test on; give an echo server with --server.")
+    raise SetupError(
+        "This computer has no loopback address to test on; give an echo server with --server."
+    )

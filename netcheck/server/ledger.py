@@ -1,13 +1,14 @@
-"""What arrived: per session by probe, and bare TCP connections by source.
+"""What arrived: per session by probe, bare TCP connections by source, and stray bytes by port.
 
 The client asks for it to tell "never arrived" from "the answer was lost".
-Both records are bounded; what did not fit is said, not hidden.
+All records are bounded; what did not fit is said, not hidden.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 
+from probes.wire import frame
 from probes.wire.messages import LedgerLine, TransportName
 
 _Key = tuple[TransportName, int, int, str]
@@ -64,38 +65,61 @@ class Ledger:
 
 
 class Sources:
-    """When a TCP connection last came from an address to a port, and when last without
-    an echo frame: what lets a session learn that its handshake passed and its data did not."""
+    """When a TCP connection last came from an address to a port: what lets a session learn
+    that its handshake passed and its data did not."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._accepted: OrderedDict[tuple[str, int], float] = OrderedDict()
-        self._garbled: OrderedDict[tuple[str, int], float] = OrderedDict()
 
     def accepted(self, address: str, port: int, now: float) -> None:
-        self._note(self._accepted, address, port, now)
-
-    def garbled(self, address: str, port: int, now: float) -> None:
-        self._note(self._garbled, address, port, now)
+        self._accepted[address, port] = now
+        self._accepted.move_to_end((address, port))
+        if len(self._accepted) > self._capacity:
+            self._accepted.popitem(last=False)
 
     def ports_accepted(self, addresses: set[str], since: float) -> tuple[int, ...]:
-        return self._ports(self._accepted, addresses, since)
-
-    def ports_garbled(self, addresses: set[str], since: float) -> tuple[int, ...]:
-        return self._ports(self._garbled, addresses, since)
-
-    def _note(
-        self, record: OrderedDict[tuple[str, int], float], address: str, port: int, now: float
-    ) -> None:
-        record[address, port] = now
-        record.move_to_end((address, port))
-        if len(record) > self._capacity:
-            record.popitem(last=False)
-
-    @staticmethod
-    def _ports(
-        record: OrderedDict[tuple[str, int], float], addresses: set[str], since: float
-    ) -> tuple[int, ...]:
         return tuple(
-            sorted({port for (address, port), at in record.items() if address in addresses and at >= since})
+            sorted(
+                {
+                    port
+                    for (address, port), at in self._accepted.items()
+                    if address in addresses and at >= since
+                }
+            )
         )
+
+
+ALIKE = 0.35
+"""Two unrelated frames differ in half of their 1024 bits, give or take 1.6 %; what was
+only altered differs in less than this part of them, even with one bit of every byte flipped."""
+
+
+class Strays:
+    """The last bytes that came to each port and were no frame of any session.
+
+    A client that knows what it sent can have them compared: bytes altered on the way
+    cannot name their session, but still resemble what they were.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._kept: deque[tuple[float, int, bytes]] = deque(maxlen=capacity)
+
+    def add(self, port: int, data: bytes, now: float) -> None:
+        if data:
+            self._kept.append((now, port, data[: frame.SIZE]))
+
+    def resembling(self, port: int, sent: bytes, since: float) -> bool:
+        """Whether bytes that came to ``port`` since then are ``sent``, altered."""
+        return any(
+            _difference(data, sent) < ALIKE
+            for at, kept_port, data in self._kept
+            if kept_port == port and at >= since and len(data) >= frame.SIZE // 2
+        )
+
+
+def _difference(data: bytes, sent: bytes) -> float:
+    """The part of the bits that differ, over what there is of ``data``."""
+    size = min(len(data), len(sent))
+    differing = int.from_bytes(data[:size], "big") ^ int.from_bytes(sent[:size], "big")
+    return differing.bit_count() / (size * 8)

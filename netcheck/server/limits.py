@@ -10,7 +10,7 @@ class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     sessions: int = 512  # each costs about 100 kB with its TLS connection
     sessions_per_source: int = 128  # a carrier's pool puts many homes behind one address
-    session_s: int = 900  # a deep check takes minutes; a forgotten client must not stay
+    session_s: float = 900.0  # a deep check takes minutes; a forgotten client must not stay
     heartbeat_s: float = 5.0  # told to the client; three missed ends the session
     messages_per_s: float = 400.0  # a check pings 25 times a second and asks for a few things
     message_burst: int = 400
@@ -26,7 +26,7 @@ class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
     calls_at_once: int = 256  # 15 ports sixteen times, where every call waits to the end
     dynamic_ports: int = 256  # open at the same time in one session
     dynamic_ports_total: int = 4096  # leaves most of the range to the machine itself
-    dynamic_s: int = 30  # long enough for ten tries over a slow path
+    dynamic_s: float = 30.0  # long enough for ten tries over a slow path
     connections: int = 4096  # echo connections in all
     connections_per_source: int = 1024  # forty a check, and many checks behind one carrier address
     first_frame_s: float = 10.0  # a frame is 128 bytes; even at 2 s round trip it is here by then
@@ -34,6 +34,7 @@ class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
     control_connections: int = 1024  # including those that have not asked for anything yet
     request_s: float = 10.0  # from the TCP connection to a complete request, TLS included
     drain_s: float = 20.0  # at shutdown: what the longest default check may still need
+    stray_records: int = 512  # frames of 128 bytes that came altered, or from scanners
     source_records: int = 8192  # remembered (address, port) pairs of bare connections
 
 

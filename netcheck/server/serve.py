@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import ssl
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from netcheck.server.bind import Bound, bind, reason_of
 from netcheck.server.certificate import context, fingerprint, kept
@@ -20,6 +23,12 @@ from netcheck.server.session import Sessions, canonical
 from probes.errors import SetupError
 from probes.wire import messages
 from probes.wire.link import CONTROL_PORT, Link
+
+_LAST_TURNS = 5
+"""Turns of the loop until a connection that was just being accepted has been ended and its
+socket closed: accept, protocol, refusal, end."""
+
+_CLEANUP_S = 1.0  # for requests that are being answered when the server closes: milliseconds
 
 
 class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +47,8 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def own_addresses(wildcard: str) -> tuple[str, ...]:
-    """The addresses of this machine that ``0.0.0.0`` or ``::`` stands for, without link-local ones."""
+    """The addresses of this machine that ``0.0.0.0`` or ``::`` stands for, link-local ones
+    left out."""
     import psutil
 
     version = ipaddress.ip_address(wildcard).version
@@ -78,6 +88,7 @@ class EchoServer:
         self._bound: list[Bound] = []
         self._control_servers: list[asyncio.Server] = []
         self._control = Control(self._desk, self._offer, self._public)
+        self._http: _Http | None = None
         self._runner: web.ServerRunner | None = None
         self.addresses: tuple[str, ...] = ()
         self.control_ports: tuple[int, ...] = ()
@@ -124,10 +135,16 @@ class EchoServer:
         """Close every port and connection now."""
         for server in self._control_servers:
             server.close()
+        await self._control.end()
         for bound in self._bound:
             bound.close()
+        self._desk.close()
         if self._runner:
             await self._runner.cleanup()
+        if self._http:
+            self._http.abort()
+        for _ in range(_LAST_TURNS):
+            await asyncio.sleep(0)
 
     def _offer(self, address: str) -> Offer:
         return self._offers.get(address) or Offer()
@@ -155,17 +172,16 @@ class EchoServer:
                 self.problems.append(f"{transport.upper()} {port} on {address}: {reason}")
                 continue
             self._bound.append(bound)
-            if bound.datagrams is not None:
-                offer.udp[port] = bound.datagrams
+            if bound.udp is not None:
+                offer.udp[port] = bound.udp
             else:
                 offer.tcp.add(port)
         return offer
 
     async def _bind_control(self, tls: ssl.SSLContext) -> None:
         loop = asyncio.get_running_loop()
-        self._runner = web.ServerRunner(
-            web.Server(self._control.handle, access_log=None)
-        )
+        self._http = _Http(self._control.handle, access_log=None, logger=_log)
+        self._runner = web.ServerRunner(self._http, shutdown_timeout=_CLEANUP_S)
         await self._runner.setup()
         opened: set[int] = set()
         for address in self.addresses:
@@ -177,7 +193,6 @@ class EchoServer:
                         port,
                         ssl=tls,
                         backlog=256,
-                        reuse_address=True,
                         ssl_handshake_timeout=self._config.limits.request_s,
                         ssl_shutdown_timeout=1.0,
                     )
@@ -186,7 +201,9 @@ class EchoServer:
                     continue
                 self._control_servers.append(server)
                 opened.add(server.sockets[0].getsockname()[1])
-        self.control_ports = tuple(p for p in self._config.control_ports if p in opened) or tuple(opened)
+        self.control_ports = tuple(p for p in self._config.control_ports if p in opened) or tuple(
+            opened
+        )
         if not opened:
             raise SetupError(
                 "No control port could be opened ("
@@ -197,13 +214,46 @@ class EchoServer:
     def _connection(self) -> asyncio.Protocol:
         """A control connection.  One that asks for nothing in time is ended: HTTP by itself
         would let it stay."""
-        assert self._runner is not None and self._runner.server is not None
+        assert self._http is not None
         limits = self._config.limits
-        if len(self._runner.server.connections) >= limits.control_connections:
+        if len(self._http.transports) >= limits.control_connections:
             return _Full()
-        handler = self._runner.server()
-        asyncio.get_running_loop().call_later(limits.request_s, self._control.end_unless_used, handler)
+        handler = self._http()
+        asyncio.get_running_loop().call_later(
+            limits.request_s, self._control.end_unless_used, handler
+        )
         return handler
+
+
+class _Http(web.Server):
+    """aiohttp's server, which forgets a connection before its TLS has ended; we do not."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.transports: dict[web.RequestHandler, asyncio.Transport] = {}
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        self.transports[handler] = transport
+
+    def connection_lost(
+        self, handler: web.RequestHandler, exc: BaseException | None = None
+    ) -> None:
+        super().connection_lost(handler, exc)
+        self.transports.pop(handler, None)
+
+    def abort(self) -> None:
+        for transport in self.transports.values():
+            transport.abort()
+
+
+def _not_a_bad_request(record: logging.LogRecord) -> bool:
+    """Every port of the Internet is sent things that are no HTTP: nothing for an operator."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+
+
+_log = logging.getLogger(__name__)
+_log.addFilter(_not_a_bad_request)
 
 
 class _Full(asyncio.Protocol):

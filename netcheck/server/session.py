@@ -55,6 +55,7 @@ class Session:
 
     def may_echo(self) -> bool:
         if self._frames_left <= 0 or not self._frame_bucket.take(time.monotonic()):
+            self.ledger.complete = False  # told to the client: our limit is not the network's doing
             return False
         self._frames_left -= 1
         return True
@@ -66,10 +67,20 @@ class Session:
             self.tell(messages.Proven(address=address))
 
     def record(
-        self, transport: messages.TransportName, port: int, number: int, source: frame.Endpoint, altered: bool
+        self,
+        transport: messages.TransportName,
+        port: int,
+        number: int,
+        source: frame.Endpoint,
+        altered: bool,
     ) -> None:
         self.ledger.add(
-            transport, port, number, str(source), at_s=time.monotonic() - self.began, altered=altered
+            transport,
+            port,
+            number,
+            str(source),
+            at_s=time.monotonic() - self.began,
+            altered=altered,
         )
 
 

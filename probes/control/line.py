@@ -32,6 +32,10 @@ CONFIRM_S = 5.0
 """The last question of a check.  TCP repeats a lost packet after 0.2, 0.6, 1.4 and 3 s;
 who has not answered by then is gone."""
 
+SILENT_S = 5.0
+"""Heartbeats unanswered for so long are no loss any more (see CONFIRM_S): the control
+connection is gone, and nothing that would come over it is waited for."""
+
 STALL_S = 0.03
 """Where the system does not count retransmissions: a heartbeat later than usual by this
 much had to be sent again (the repeat waits for at least the next heartbeat)."""
@@ -136,12 +140,13 @@ class Line:
             pass
         return tuple(self.proven_addresses)
 
-    async def ledger(self) -> messages.LedgerPage | None:
-        """The server's record; None if it no longer answers."""
+    async def ledger(self, sent: tuple[messages.Sent, ...]) -> messages.LedgerPage | None:
+        """The server's record; None if it no longer answers.  ``sent`` is what got no proper
+        answer: the server looks whether it arrived as other bytes."""
         request_id, replies = self._new_request()
         try:
             async with asyncio.timeout(CONFIRM_S):
-                self.say(messages.LedgerRequest(id=request_id))
+                self.say(messages.LedgerRequest(id=request_id, sent=sent))
                 reply = await self._next(replies)
         except ControlLost:
             return None
@@ -228,6 +233,8 @@ class Line:
             self._pings[n] = time.monotonic()
             self.say(messages.Ping(n=n))
             await asyncio.sleep(PING_S)
+            if time.monotonic() - self.last_heard > SILENT_S:
+                self._end(f"the server was not heard for {SILENT_S:g} s")
 
     def _pong(self, pong: messages.Pong) -> None:
         sent_at = self._pings.pop(pong.n, None)

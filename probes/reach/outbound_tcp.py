@@ -100,6 +100,8 @@ class Reach:
                 session, "tcp", self._one, one_at_a_time=self._local_port is not None
             )
         answered = [t.took_s for t in tries if t.outcome == "answered" and t.took_s is not None]
+        if answered:
+            session.unproved.pop(self.port, None)
         return OutboundTcp(
             id=f"outbound-tcp-{self.port}" + (f"-from-{self._local_port}" if self._local_port else ""),
             at_s=began,
@@ -131,6 +133,7 @@ class Reach:
             await asyncio.get_running_loop().create_connection(lambda: connection, sock=sock)
             this.outcome = "mute"
             sent = session.probe_frame("tcp", self.port, self._number, connection.own)
+            session.unproved[self.port] = sent
             got = await connection.exchange(sent)
             outcome, detail = self._judge(sent, got, connection)
             this.ended(outcome, detail)
@@ -179,7 +182,9 @@ class Reach:
 
 
 async def at_once(
-    session: Session, ports: tuple[int, ...], tell: Callable[[Observation], None]
+    session: Session,
+    ports: tuple[int, ...],
+    tell: Callable[[Observation], None],
 ) -> None:
     """Reach every port, keep what was reached open, then carry data over all of it at the
     same time: the number of simultaneous transfers that the path bears (M3)."""

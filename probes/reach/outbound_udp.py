@@ -50,7 +50,7 @@ async def run(session: Session, port: int | None, local_port: int | None = None)
     untested = ""
     any_port = port is None
     if port is None:
-        port, untested = await _any_port(session)
+        port, untested = await _any_port(session, local_port or 0)
     elif ("udp", port) in session.unavailable:
         untested = "the echo server does not offer this port"
     probe = _Probe(session, port, number)
@@ -90,15 +90,16 @@ async def run(session: Session, port: int | None, local_port: int | None = None)
     )
 
 
-async def _any_port(session: Session) -> tuple[int, str]:
+async def _any_port(session: Session, otherwise: int) -> tuple[int, str]:
+    """A port that the server opens for us, or ``otherwise`` and why there is none."""
     try:
         opened = await session.control.open_ports("udp", 1)
     except ControlLost as error:
-        return 0, f"the control connection was lost: {error}"
+        return otherwise, f"the control connection was lost: {error}"
     if isinstance(opened, messages.Refusal):
-        return 0, f"the echo server opened no port: {opened.detail or opened.reason}"
+        return otherwise, f"the echo server opened no port: {opened.detail or opened.reason}"
     if not opened.ports:
-        return 0, "the echo server had no port to open"
+        return otherwise, "the echo server had no port to open"
     return opened.ports[0], ""
 
 

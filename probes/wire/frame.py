@@ -64,7 +64,11 @@ class Endpoint(msgspec.Struct, frozen=True):
     port: int
 
     def __str__(self) -> str:
-        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+        return (
+            f"[{self.address}]:{self.port}"
+            if ":" in self.address
+            else f"{self.address}:{self.port}"
+        )
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -149,7 +153,12 @@ def knows(data: bytes, kind: int, nonce: bytes, request: bytes, secret: bytes) -
     """Whether ``data`` is an authentic reply to ``request``.  Raises WireError for bytes
     that are no frame."""
     got = read(data, secret)
-    return got.authentic and got.kind == kind and got.nonce == nonce and got.body[:32] == digest(request)
+    return (
+        got.authentic
+        and got.kind == kind
+        and got.nonce == nonce
+        and got.body[:32] == digest(request)
+    )
 
 
 def _pack_endpoint(endpoint: Endpoint) -> bytes:

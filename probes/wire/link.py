@@ -48,22 +48,28 @@ def parse(text: str) -> Link:
     """Read what a user gave as the server.  Raises LinkError with one sentence."""
     given = text.strip()
     if not given:
-        raise LinkError("The echo server is empty; give a host name, an address or a netcheck:// link.")
+        raise LinkError(
+            "The echo server is empty; give a host name, an address or a netcheck:// link."
+        )
     if len(given) > _LONGEST:
-        raise LinkError(f"The echo server is longer than {_LONGEST} characters; check what was pasted.")
+        raise LinkError(
+            f"The echo server is longer than {_LONGEST} characters; check what was pasted."
+        )
     rest = given
     fingerprint = None
     if "://" in given:
         if not given.lower().startswith(SCHEME):
             raise LinkError(
-                f"{_shown(given)} is not a netcheck link; it must begin with {SCHEME} or be a plain host name."
+                f"{_shown(given)} is not a netcheck link; it must begin with {SCHEME} "
+                "or be a plain host name."
             )
         rest, mark, fingerprint = given[len(SCHEME) :].partition("#")
         rest = rest.rstrip("/")
         fingerprint = fingerprint.replace(":", "").lower() if mark else None
         if fingerprint is not None and not re.fullmatch(r"[0-9a-f]{64}", fingerprint):
             raise LinkError(
-                f"The fingerprint in {_shown(given)} must be 64 hexadecimal digits; copy the whole link again."
+                f"The fingerprint in {_shown(given)} must be 64 hexadecimal digits; "
+                "copy the whole link again."
             )
     host, ports = _split(rest, given)
     return Link(host, ports, fingerprint)
@@ -80,7 +86,8 @@ def _split(rest: str, given: str) -> tuple[str, tuple[int, ...]]:
     host, colon, tail = rest.partition(":")
     if not _NAME.fullmatch(host) or not host.isprintable() or _looks_like_a_bad_address(host):
         raise LinkError(
-            f"{_shown(given)} is not a host; give a name such as echo.example.org, an address, or HOST:PORT."
+            f"{_shown(given)} is not a host; give a name such as echo.example.org, "
+            "an address, or HOST:PORT."
         )
     return host, _ports(tail, given) if colon else ()
 
@@ -93,9 +100,8 @@ def _ports(text: str, given: str) -> tuple[int, ...]:
     ports = []
     for part in text.split(","):
         if not re.fullmatch(r"[0-9]{1,5}", part) or not 1 <= int(part) <= 65535:
-            raise LinkError(
-                f"{_shown(part) if part else 'An empty port'} in {_shown(given)} is not a port; ports are 1 to 65535."
-            )
+            shown = _shown(part) if part else "An empty port"
+            raise LinkError(f"{shown} in {_shown(given)} is not a port; ports are 1 to 65535.")
         ports.append(int(part))
     return tuple(dict.fromkeys(ports))
 

@@ -16,7 +16,7 @@ from probes.errors import WireError
 PROTOCOL = "netcheck.1"  # WebSocket subprotocol (RFC 6455 section 1.9): the version both ends speak
 PATH = "/netcheck"
 MAX_MESSAGE = 1024 * 1024  # bytes, from the server: the fullest ledger takes 0.8 MB
-MAX_REQUEST = 16 * 1024  # bytes, from the client: the longest list of ports takes 6 kB
+MAX_REQUEST = 32 * 1024  # bytes, from the client: the fullest request takes 19 kB
 
 PortNumber = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Id = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
@@ -43,9 +43,9 @@ RefusalReason = Literal[
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What one session may ask for; told up front so that nobody has to find out."""
 
-    session_s: int
+    session_s: float
     dynamic_ports: int
-    dynamic_s: int
+    dynamic_s: float
     calls: int
     calls_per_s: int
     frames: int
@@ -132,8 +132,8 @@ class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
 
 class LedgerPage(Message, frozen=True, kw_only=True, tag="ledger"):
     """What arrived for this session.  ``complete`` is False if lines had to be dropped.
-    Since the session began and from its proven addresses: ``accepted`` are the TCP
-    ports that were connected to, ``garbled`` those where no echo frame came."""
+    ``accepted`` are the TCP ports to which one of the session's proven addresses connected,
+    ``garbled`` those where what the request says was sent arrived as other bytes."""
 
     id: Id
     lines: Annotated[tuple[LedgerLine, ...], msgspec.Meta(max_length=8192)]
@@ -212,8 +212,16 @@ class OpenRequest(Message, frozen=True, kw_only=True, tag="open"):
     count: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 0
 
 
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """A frame that was sent to a TCP port and got no proof: did it arrive as other bytes?"""
+
+    port: PortNumber
+    frame: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{256}$")]
+
+
 class LedgerRequest(Message, frozen=True, kw_only=True, tag="ledger-request"):
     id: Id
+    sent: Annotated[tuple[Sent, ...], msgspec.Meta(max_length=64)] = ()
 
 
 ServerMessage = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -443,8 +442,3 @@ def _poisoned(value: Any, texts: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_poisoned(each, texts) for each in value]
     return next(texts) if isinstance(value, str) else value
-
-
-def pairs() -> list[tuple[Report, Report]]:
-    """Reports to compare."""
-    return list(pairwise(all_samples().values()))

@@ -99,7 +99,7 @@ def _remove(*path: str | int) -> Callable[[dict[str, Any]], None]:
         _set("editors", 0, "verdict", to="fine"),
         _set("findings", 0, "cause", to="bad-luck"),
         _set("findings", 0, "severity", to="fatal"),
-        _set("findings", 0, "article", to="../etc/passwd"),
+        _set("findings", 0, "article", to="../elsewhere"),
         _set("observations", 0, "took_s", to=None),
         _remove("observations", 0, "probe"),
         _remove("observations", 2, "attempts"),

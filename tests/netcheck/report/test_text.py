@@ -295,7 +295,9 @@ def test_details_show_the_nat_the_computer_and_each_observation() -> None:
     for observation in two_profiles().observations:
         assert re.search(rf"^  {re.escape(observation.id)} ", shown, re.MULTILINE)
     assert "5 × silent" in shown
-    assert _sections(render(no_server(), details=True))["NAT on the path"][0] == "  Nothing is known."
+    assert (
+        _sections(render(no_server(), details=True))["NAT on the path"][0] == "  Nothing is known."
+    )
 
 
 # ---- text from outside ----
