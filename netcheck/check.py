@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from netcheck import __version__, diagnosis, plan
+from netcheck import __version__, plan
 from netcheck.profile import Profile
 from netcheck.report.model import Report, Tool
 from probes.control.dial import Dialled, dial
@@ -43,6 +43,10 @@ SOFTWARE = f"netcheck/{__version__}"
 
 PORTAL_AFTER_S = 1.0
 """By then a server that is there has nearly always been found."""
+
+
+LOCAL_AFTER_S = 0.03
+"""The server is looked for first; this computer's settings do not run away."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,6 +149,9 @@ class Check:
                 await self._dialled.close()
 
     async def _local_facts(self) -> None:
+        # After the first packet to the server is out: what is loaded and asked for here
+        # takes as long as a round trip or two, and nothing waits for it.
+        await asyncio.sleep(LOCAL_AFTER_S)
         found = await asyncio.to_thread(interfaces.look, self._now(), proxy.proxies())
         self._observe(found)
 
@@ -269,7 +276,8 @@ class Check:
             for receiver in called_from:
                 group.create_task(self._inbound_udp(session, receiver, own))
             for entry in self._plan.udp:
-                group.create_task(self._outbound_udp(session, entry.port, None))
+                to = outbound_udp.Destination(entry.port)
+                group.create_task(self._outbound_udp(session, None, to))
 
     async def _from_local(self, session: Session, port: int, local_port: int) -> None:
         reach = outbound_tcp.Reach(session, port, local_port)
@@ -298,8 +306,13 @@ class Check:
         self, session: Session, receiver: inbound_udp.Receiver, own: str | None
     ) -> None:
         """See netcheck.plan for why these two must not overlap."""
-        await self._inbound_udp(session, receiver, own)
-        await self._outbound_udp(session, None, receiver.wanted)
+        port = asyncio.create_task(outbound_udp.any_port(session, receiver.wanted))
+        try:
+            await self._inbound_udp(session, receiver, own)
+            await self._outbound_udp(session, receiver.wanted, await port)
+        finally:
+            port.cancel()
+            await asyncio.gather(port, return_exceptions=True)
 
     async def _inbound_udp(
         self, session: Session, receiver: inbound_udp.Receiver, own: str | None
@@ -311,8 +324,10 @@ class Check:
             )
         self._observe(found)
 
-    async def _outbound_udp(self, session: Session, port: int | None, local_port: int | None) -> None:
-        found = await outbound_udp.run(session, port, local_port)
+    async def _outbound_udp(
+        self, session: Session, local_port: int | None, to: outbound_udp.Destination
+    ) -> None:
+        found = await outbound_udp.run(session, to, local_port)
         if found.busy and local_port:
             found = msgspec.structs.replace(
                 found, busy_by=await self._holder("udp", session, local_port)
@@ -328,6 +343,10 @@ class Check:
         return owner.program if owner else None
 
     async def _read_ledger(self, line: Line, session: Session) -> None:
+        """Unless every probe has its proof: then the server has nothing to add."""
+        if not self._open_questions():
+            self._confirmed = line.alive
+            return
         began = self._now()
         self._say("Asking the echo server what arrived")
         sent = tuple(
@@ -351,6 +370,15 @@ class Check:
                 proven_addresses=tuple(line.proven_addresses),
             )
         )
+
+    def _open_questions(self) -> bool:
+        for o in self._observations:
+            if isinstance(o, (OutboundTcp, OutboundUdp)) and not o.untested:
+                if not any(a.outcome == "answered" for a in o.attempts):
+                    return True
+            elif isinstance(o, (InboundTcp, InboundUdp)) and not (o.untested or o.heard):
+                return True
+        return False
 
     def _conclude(self) -> None:
         """State what the control connection was and how much the path lost."""
@@ -414,6 +442,9 @@ class Check:
         return "unchecked" if self._options.insecure else "authority"
 
     def _report(self, started_at: datetime, complete: bool) -> Report:
+        # Loaded here: while a check starts, every import delays its first packet.
+        from netcheck import diagnosis
+
         found = diagnosis.diagnose(
             self._options.profiles, self._plan, self._observations, cancelled=not complete
         )

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -78,7 +79,7 @@ def check(
         if output is not None and not output.absolute().parent.is_dir():
             _refuse(f"There is no folder {output.absolute().parent} to write the report to.")
         found = None if server is None else link.parse(server)
-        report = asyncio.run(_run(found, chosen, insecure=insecure, bind=bind))
+        report = asyncio.run(_run(found, chosen, insecure=insecure, bind=bind, format_name=format_name))
     except (LinkError, SetupError) as error:
         _refuse(str(error))
     titles = {profile.id: profile.title for profile in chosen}
@@ -109,7 +110,12 @@ def _profiles(names: tuple[str, ...]) -> tuple[Profile, ...]:
 
 
 async def _run(
-    link: Link | None, profiles: tuple[Profile, ...], *, insecure: bool, bind: str | None
+    link: Link | None,
+    profiles: tuple[Profile, ...],
+    *,
+    insecure: bool,
+    bind: str | None,
+    format_name: str,
 ) -> Report:
     """The check, with an embedded server if there is no other."""
     from netcheck import plan
@@ -128,7 +134,31 @@ async def _run(
         with _progress() as tell:
             check = Check(options, tell)
             with _interruptible(check):
-                return await check.run()
+                getting_ready = asyncio.create_task(_get_ready(format_name))
+                try:
+                    return await check.run()
+                finally:
+                    getting_ready.cancel()
+                    await asyncio.gather(getting_ready, return_exceptions=True)
+
+
+async def _get_ready(format_name: str) -> None:
+    """Load what the report will need while the check waits for the network."""
+    await asyncio.sleep(_READY_AFTER_S)
+    await asyncio.to_thread(_load, format_name)
+
+
+_READY_AFTER_S = 0.1
+"""By then the first packets are out, and their answers are a round trip away."""
+
+
+def _load(format_name: str) -> None:
+    import_module("netcheck.diagnosis")
+    import_module("netcheck.kb").articles()
+    import_module(f"netcheck.report.{format_name}")
+    if format_name == "text":
+        for module in ("jinja2.sandbox", "rich.console", "rich.padding", "rich.table"):
+            import_module(module)
 
 
 @contextmanager

@@ -58,12 +58,13 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """The installed command."""
+    status = 0
     try:
         cli.main(prog_name="netcheck", standalone_mode=True)
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1 if end.code else 0
     except BrokenPipeError:
-        # Whoever read our output has seen enough; there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        status = 1  # whoever read our output has seen enough
     except Exception as error:
         import traceback
 
@@ -73,4 +74,19 @@ def main() -> None:
             err=True,
         )
         traceback.print_exc()
-        sys.exit(_CRASHED)
+        status = _CRASHED
+    _leave(status)
+
+
+def _leave(status: int) -> None:
+    """End the process without taking a hundred modules apart first: everything of ours is
+    closed by now, and that takes longer than a check's round trips."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (BrokenPipeError, ValueError):
+            status = status or 1
+        except OSError as error:  # such as a full disk behind a redirection
+            os.write(2, f"The output could not be written: {error.strerror}.\n".encode())
+            status = 2
+    os._exit(status)

@@ -171,14 +171,16 @@ def _by_states(r: Requirement, chosen: list[Port], way: str) -> Met:
     if len(passed) == total:
         return Met(outcome="met", used=used)
     open_questions = total - len(passed) - len(bad)
+    lead = f"{r.means} does not get through: " if r.means else ""
+    unmet = Met(outcome="unmet", clause=f"{lead}{way} {_which(chosen, _BAD)}", used=used)
     if bad and r.at_least is None:
-        return Met(outcome="unmet", clause=f"{way} {_which(chosen, _BAD)}", used=used)
+        return unmet
     if bad and r.at_least is not None and len(passed) >= r.at_least:
         what = "at the same time" if r.capacity else "gets through"
         clause = f"only {len(passed)} of {total} {what}: {way} {_which(chosen, _BAD)}"
         return Met(outcome="partly", clause=clause, used=used)
     if bad and not open_questions:
-        return Met(outcome="unmet", clause=f"{way} {_which(chosen, _BAD)}", used=used)
+        return unmet
     undecided = frozenset(_HOW) - _BAD
     return Met(outcome="unknown", clause=f"{way} {_which(chosen, undecided)}", used=used)
 

@@ -94,7 +94,8 @@ def _outbound_udp(facts: Facts, o: OutboundUdp) -> Port:
 
 def _port(facts: Facts, o: OutboundTcp | OutboundUdp, transport: Transport, judged: Judged) -> Port:
     reached: bool | None = None
-    if judged.state == "open" or facts.arrivals(transport, o.number):
+    as_other_bytes = judged.state == "altered" and transport == "tcp" and _garbled(facts, o.port)
+    if judged.state == "open" or as_other_bytes or facts.arrivals(transport, o.number):
         reached = True
     elif judged.state not in ("untested", "unavailable", "busy") and facts.ledger is not None:
         reached = False if facts.ledger.complete and facts.trusted_silence else None
@@ -138,7 +139,7 @@ def _tcp_outcome(facts: Facts, o: OutboundTcp) -> Judged:
     if not o.attempts:
         return Judged("untested", "it was not tried")
     arrivals = facts.arrivals("tcp", o.number)
-    garbled = facts.ledger is not None and o.port in facts.ledger.garbled
+    garbled = _garbled(facts, o.port)
     if outcomes["altered"] or any(a.altered for a in arrivals):
         return Judged("altered", _detail(o.attempts, "altered") or "bytes were changed on the way")
     if not facts.trusted_silence:
@@ -150,6 +151,10 @@ def _tcp_outcome(facts: Facts, o: OutboundTcp) -> Judged:
     if outcomes["mute"] or outcomes["closed"]:
         return _accepted_without_answer(facts, o, bool(arrivals), garbled)
     return _refused_or_silent(facts, "tcp", o.attempts)
+
+
+def _garbled(facts: Facts, port: int) -> bool:
+    return facts.ledger is not None and port in facts.ledger.garbled
 
 
 def _accepted_without_answer(facts: Facts, o: OutboundTcp, arrived: bool, garbled: bool) -> Judged:
@@ -260,6 +265,8 @@ def _lossy(facts: Facts, transport: Transport, attempts: tuple[Attempt, ...], ou
 def _untrusted(facts: Facts) -> str:
     if facts.control is None or not facts.control.connected:
         return "the echo server was not reached"
+    if facts.control.confirmed_at_end:
+        return "the echo server could not look at every packet, so no answer proves nothing"
     return "the echo server did not answer to the end of the check, so no answer proves nothing"
 
 

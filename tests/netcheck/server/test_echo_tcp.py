@@ -7,7 +7,7 @@ import pytest
 
 from netcheck.server.serve import EchoServer
 from probes.wire import frame
-from tests.netcheck.server.client import LOOPBACK, Client, free_ports, session, tcp
+from tests.netcheck.server.client import LOOPBACK, Client, free_ports, session, tcp, until
 from tests.netcheck.server.conftest import Serve
 
 
@@ -74,9 +74,7 @@ async def test_frames_that_come_together_are_answered_one_by_one(serve: Serve, p
         b"NCK1" + bytes(1_000_000),
     ],
 )
-async def test_strangers_get_an_end_and_not_a_byte(
-    serve: Serve, port: int, garbage: bytes
-) -> None:
+async def test_strangers_get_an_end_and_not_a_byte(serve: Serve, port: int, garbage: bytes) -> None:
     server = await serve(tcp=(port,))
     async with tcp(port) as connection:
         try:
@@ -103,9 +101,7 @@ async def _ended_in_time(port: int, sent: bytes) -> bool:
 
 
 @pytest.mark.parametrize("kind", [frame.ANSWER, frame.CALL, frame.REPLY])
-async def test_other_kinds_of_frame_end_the_connection(
-    serve: Serve, port: int, kind: int
-) -> None:
+async def test_other_kinds_of_frame_end_the_connection(serve: Serve, port: int, kind: int) -> None:
     server = await serve(tcp=(port,))
     async with session(server) as client, tcp(port) as connection:
         await connection.send(client.signed(kind))
@@ -200,9 +196,7 @@ async def test_answers_do_not_pile_up_for_a_client_that_does_not_read(
             loop = asyncio.get_running_loop()
             await loop.sock_connect(sock, (LOOPBACK, port))
             flood = asyncio.create_task(loop.sock_sendall(sock, client.probe(port) * 100_000))
-            async with asyncio.timeout(5):
-                while not _paused(server):
-                    await asyncio.sleep(0.01)
+            assert await until(lambda: _paused(server))
             flood.cancel()
             await asyncio.gather(flood, return_exceptions=True)
         client.answer(await _fresh_answer(client, port))

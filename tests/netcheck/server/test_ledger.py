@@ -111,7 +111,7 @@ async def test_what_came_as_other_bytes_is_told_to_who_sent_it(serve: Serve, pla
         sent = {port: client.probe(port) for port in (altered, scanned)}
         arrived = bytearray(sent[altered])
         arrived[place] ^= 0xFF
-        await one.send(arrived)
+        await one.send(bytes(arrived))
         assert await one.ended()
         await two.send(b"\x16\x03\x01" + secrets.token_bytes(200))
         assert await two.ended()

@@ -1,0 +1,1 @@
+"""Measures netcheck itself, beside other tools where there are any: ``make bench``."""

@@ -1,0 +1,37 @@
+"""The token bucket: never more than the rate and the burst allow, and no less."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netcheck.server.limits import Bucket
+
+STEPS = st.lists(st.floats(-0.1, 3.0), max_size=60)  # a clock may even go back
+
+
+@given(st.floats(0.1, 1000), st.integers(1, 50), STEPS)
+def test_it_gives_no_more_than_burst_and_rate(rate: float, burst: int, steps: list[float]) -> None:
+    bucket, now, passed, given_out = Bucket(rate, burst, 0.0), 0.0, 0.0, 0
+    for step in steps:
+        now += step
+        passed += max(0.0, step)
+        given_out += bucket.take(now)
+        assert given_out <= burst + rate * passed + 1e-6
+
+
+@given(st.floats(0.1, 1000), st.integers(1, 50))
+def test_after_the_wait_that_it_asks_for_there_is_a_token(rate: float, burst: int) -> None:
+    bucket = Bucket(rate, burst, 0.0)
+    for _ in range(burst):
+        assert bucket.take(0.0)
+    assert not bucket.take(0.0)
+    wait = bucket.wait_s(0.0)
+    assert wait == pytest.approx(1 / rate)
+    assert not bucket.take(wait * 0.9)
+    assert bucket.take(wait * 1.001)
+
+
+def test_what_is_saved_up_is_bounded() -> None:
+    bucket = Bucket(10.0, 3, 0.0)
+    assert [bucket.take(1000.0) for _ in range(4)] == [True, True, True, False]
+    assert bucket.wait_s(2000.0) == 0.0
