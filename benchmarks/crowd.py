@@ -15,6 +15,7 @@ import msgspec
 from netcheck import profile
 from netcheck.check import Check, Options
 from netcheck.report.model import Report
+from probes.observation import Control
 from probes.wire.link import parse
 from tests.lab.scenarios import Truth, port_key
 
@@ -29,6 +30,15 @@ async def crowd(link: str, count: int) -> list[Report]:
         for number in range(1, count + 1)
     ]
     return await asyncio.gather(*(check.run() for check in checks))
+
+
+def tries(report: Report) -> int:
+    """Probes that were sent and calls that were made; in an open network one of each would do."""
+    return sum(
+        len(getattr(observation, "attempts", ())) + len(getattr(observation, "calls", ()))
+        for observation in report.observations
+        if not isinstance(observation, Control)
+    )
 
 
 def wrong(report: Report) -> dict[str, str]:
@@ -51,6 +61,7 @@ def main() -> None:
     told = {
         "seconds": [report.duration_s for report in reports],
         "wrong": [found for report in reports if (found := wrong(report))],
+        "tries": sum(map(tries, reports)),
         "cpu_s": cpu_s,
     }
     json.dump(told, sys.stdout)

@@ -23,6 +23,7 @@ from tests.lab.description import Network
 if sys.platform != "linux":
     raise ImportError("the lab is made of Linux network namespaces")
 
+from benchmarks.crowd import TRUTH
 from benchmarks.program import NETCHECK, PATIENCE_S
 from tests.lab.network import Lab, NodeProcess
 
@@ -53,6 +54,8 @@ def run() -> Iterator[Row]:
     shown = ", ".join(f"{s:.2f}" for s in slowest)
     yield Row("  the slowest", max(slowest), "s", SLOWEST_AT_MOST_S, f"{REPEATS} runs: {shown}")
     yield Row("  median", statistics.median(seconds), "s")
+    tries = statistics.median(crowd["tries"] for crowd in crowds) / CHECKS
+    yield Row("  tries in each check", tries, "tries", detail=f"{len(TRUTH)} are the least")
     yield Row("  CPU time of the server", server_s, "s", detail="each run")
     clients_s = statistics.median(crowd["cpu_s"] for crowd in crowds)
     yield Row(

@@ -182,7 +182,9 @@ class Check:
             self._refused = greeted
             return
         self._line = greeted
-        target = self._dialled.peer if self._dialled.via_proxy is None else next(iter(addresses), "")
+        target = (
+            self._dialled.peer if self._dialled.via_proxy is None else next(iter(addresses), "")
+        )
         if not target:
             self._refused = "its address is not known here, only to the proxy"
             return
@@ -337,9 +339,7 @@ class Check:
     async def _holder(
         self, transport: messages.TransportName, session: Session, port: int
     ) -> str | None:
-        owner = await asyncio.to_thread(
-            port_owner.owner_of, transport, session.local_address, port
-        )
+        owner = await asyncio.to_thread(port_owner.owner_of, transport, session.local_address, port)
         return owner.program if owner else None
 
     async def _read_ledger(self, line: Line, session: Session) -> None:

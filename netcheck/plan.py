@@ -63,10 +63,16 @@ def make(profiles: Iterable[Profile]) -> Plan:
         outbound_tcp=tuple(sorted({port for r in outbound for port in r.port_numbers})),
         groups=_apart(grouped),
         from_local=tuple(
-            sorted({(r.port_numbers[0], r.local_port) for r in outbound if r.local_port is not None})
+            sorted(
+                {(r.port_numbers[0], r.local_port) for r in outbound if r.local_port is not None}
+            )
         ),
-        inbound_tcp=tuple(sorted({p for r in _of(required, "inbound-tcp") for p in r.port_numbers})),
-        udp=tuple(UdpPort(p) for p in sorted({p for r in _of(required, "udp") for p in r.port_numbers})),
+        inbound_tcp=tuple(
+            sorted({p for r in _of(required, "inbound-tcp") for p in r.port_numbers})
+        ),
+        udp=tuple(
+            UdpPort(p) for p in sorted({p for r in _of(required, "udp") for p in r.port_numbers})
+        ),
     )
 
 

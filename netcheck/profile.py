@@ -1,4 +1,4 @@
-"""Profiles: reading the TOML of an application, and refusing a wrong one with file, place and reason."""
+"""Profiles: reading an application's TOML, and refusing a wrong one with place and reason."""
 
 from __future__ import annotations
 

@@ -131,4 +131,3 @@ def classify(error: OSError) -> tuple[AttemptOutcome, str]:
             return "silent", detail
         case _:
             return "local-error", detail
-

@@ -77,9 +77,9 @@ class NameLookup(Observation, frozen=True, kw_only=True, tag="dns"):
     name: str
     outcome: Literal["resolved", "no-such-name", "no-address", "failed", "silent"]
     addresses: tuple[str, ...] = ()
-    dns_outcome: Literal["resolved", "no-such-name", "no-address", "failed", "silent", "untested"] = (
-        "untested"
-    )
+    dns_outcome: Literal[
+        "resolved", "no-such-name", "no-address", "failed", "silent", "untested"
+    ] = "untested"
     dns_addresses: tuple[str, ...] = ()
     service: tuple[str, ...] = ()  # SRV _netcheck._tcp targets as host:port (RFC 2782)
     invented: str | None = None

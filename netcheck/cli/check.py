@@ -79,7 +79,9 @@ def check(
         if output is not None and not output.absolute().parent.is_dir():
             _refuse(f"There is no folder {output.absolute().parent} to write the report to.")
         found = None if server is None else link.parse(server)
-        report = asyncio.run(_run(found, chosen, insecure=insecure, bind=bind, format_name=format_name))
+        report = asyncio.run(
+            _run(found, chosen, insecure=insecure, bind=bind, format_name=format_name)
+        )
     except (LinkError, SetupError) as error:
         _refuse(str(error))
     titles = {profile.id: profile.title for profile in chosen}

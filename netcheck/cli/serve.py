@@ -32,15 +32,21 @@ if TYPE_CHECKING:
     "[default: 8463]",
 )
 @click.option(
-    "--certificate", type=click.Path(path_type=Path), help="A PEM certificate instead of a self-made one."
+    "--certificate",
+    type=click.Path(path_type=Path),
+    help="A PEM certificate instead of a self-made one.",
 )
-@click.option("--key", type=click.Path(path_type=Path), help="Its key, if it is not in the same file.")
+@click.option(
+    "--key", type=click.Path(path_type=Path), help="Its key, if it is not in the same file."
+)
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path, file_okay=False),
     help="Where the self-made certificate is kept. [default: this user's data folder]",
 )
-@click.option("--profile", "profiles", metavar="ID|FILE", multiple=True, help="Serve these profiles' ports.")
+@click.option(
+    "--profile", "profiles", metavar="ID|FILE", multiple=True, help="Serve these profiles' ports."
+)
 def serve(
     listen: tuple[str, ...],
     advertise: tuple[str, ...],
@@ -74,7 +80,7 @@ def serve(
                 raise SetupError(f"--advertise {address!r} is not an IP address.")
         wanted = plan.make(chosen)
         config = ServerConfig(
-            listen=listen or ("0.0.0.0", "::"),  # noqa: S104 - each address is then bound by itself
+            listen=listen or ("0.0.0.0", "::"),
             advertise=advertise,
             control_ports=tuple(dict.fromkeys(control_port)) or (CONTROL_PORT,),
             tcp_ports=wanted.tcp_ports,

@@ -82,5 +82,3 @@ class Facts:
 
     def _many(self, kind: type[_O]) -> tuple[_O, ...]:
         return tuple(o for o in self.all if isinstance(o, kind))
-
-

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from netcheck.diagnosis.facts import Facts
+from netcheck.diagnosis.findings import WHOLE_CHECK
 from netcheck.profile import FeatureSpec, Profile, Requirement
 from netcheck.report.model import Feature, Finding, Port, Verdict
 
@@ -59,7 +60,7 @@ def _feature(
     verdict = verdict_of(m.outcome for m in deciding)
     used = {o for _, m in met for o in m.used}
     capacity = next((m.capacity for m in deciding if m.capacity is not None), None)
-    whole = _whole_check(facts)
+    whole = _whole_check(facts, findings)
     return Feature(
         profile=profile.id,
         feature=spec.id,
@@ -69,7 +70,7 @@ def _feature(
         findings=[
             f.id
             for f in findings
-            if used.intersection(f.evidence) or (whole and "control" in f.evidence)
+            if used.intersection(f.evidence) or (verdict == "unknown" and f.cause in WHOLE_CHECK)
         ],
         capacity=capacity if verdict in ("works", "limited") else None,
     )
@@ -85,11 +86,13 @@ def verdict_of(outcomes: Iterable[Outcome]) -> Verdict:
     return "limited" if "partly" in seen else "works"
 
 
-def _whole_check(facts: Facts) -> str:
+def _whole_check(facts: Facts, findings: list[Finding]) -> str:
     """What kept the whole check from being made, or nothing."""
-    if facts.control is None or not facts.control.connected:
+    if facts.control is not None and facts.control.connected:
+        return ""
+    if any(f.cause in WHOLE_CHECK for f in findings):
         return "the echo server could not be reached"
-    return ""
+    return "the check ended before the echo server was reached"
 
 
 def _summary(verdict: Verdict, deciding: list[Met], capacity: int | None, whole: str) -> str:
@@ -138,19 +141,23 @@ def _outbound_tcp(r: Requirement, facts: Facts, ports: list[Port]) -> Met:
         and p.port in r.port_numbers
         and p.local_port == r.local_port
     ]
-    met = _by_states(r, chosen, "outgoing" + (f" from port {r.local_port}" if r.local_port else ""))
+    met = _by_states(r, chosen, "outgoing")
     if not r.capacity or met.outcome not in ("met", "partly"):
         return met
     at_once = next((a for a in facts.at_once if set(r.port_numbers) <= set(a.ports)), None)
     if at_once is None or not at_once.settled:
         return met
     together = len(set(at_once.carried).intersection(r.port_numbers))
+    total = len(r.port_numbers)
     used = (*met.used, at_once.id)
-    if together < len(r.port_numbers):
-        clause = f"only {together} of {len(r.port_numbers)} can be on the way at the same time"
+    if together < total:
+        clause = f"only {together} of {total} can be on the way at the same time"
         if met.outcome == "partly":
             clause += f": {_which(chosen, _BAD)}"
-        return Met(outcome="partly", clause=clause, capacity=together, used=used)
+        enough = together >= (r.at_least or total)
+        return Met(
+            outcome="partly" if enough else "unmet", clause=clause, capacity=together, used=used
+        )
     return Met(outcome=met.outcome, clause=met.clause, capacity=together, used=used)
 
 
@@ -192,7 +199,9 @@ def _which(chosen: list[Port], states: Iterable[str]) -> str:
     for state in dict.fromkeys(p.state for p in chosen if p.state in wanted):
         numbers = [p.port for p in chosen if p.state == state]
         verb = "is" if len(numbers) == 1 else "are"
-        parts.append(f"{chosen[0].transport.upper()} {spans(numbers)} {verb} {_HOW[state]}")
+        source = f" from local port {chosen[0].local_port}" if chosen[0].local_port else ""
+        name = f"{chosen[0].transport.upper()} {spans(numbers)}{source}"
+        parts.append(f"{name} {verb} {_HOW[state]}")
     return ", ".join(parts) or "it was not tested"
 
 
@@ -231,9 +240,17 @@ def _udp(port: int, ports: list[Port]) -> Met:
     if out is None or back is None:
         return Met(outcome="unknown", clause=f"{name} is undecided", used=used)
     if out:
-        return Met(outcome="partly", clause=f"others hear you, you do not hear them: {name} does not come in", used=used)
+        return Met(
+            outcome="partly",
+            clause=f"others hear you, you do not hear them: {name} does not come in",
+            used=used,
+        )
     if back:
-        return Met(outcome="partly", clause=f"you hear others, they do not hear you: {name} does not get out", used=used)
+        return Met(
+            outcome="partly",
+            clause=f"you hear others, they do not hear you: {name} does not get out",
+            used=used,
+        )
     return Met(outcome="unmet", clause=f"{name} gets through in neither direction", used=used)
 
 

@@ -10,7 +10,14 @@ from netcheck import kb
 from netcheck.cause import Cause
 from netcheck.diagnosis.facts import Facts
 from netcheck.report.model import Feature, Finding, Port, Severity
-from probes.observation import ControlAttempt, InboundTcp, InboundUdp, OutboundTcp, OutboundUdp
+from probes.observation import (
+    Control,
+    ControlAttempt,
+    InboundTcp,
+    InboundUdp,
+    OutboundTcp,
+    OutboundUdp,
+)
 
 Parameter = str | int | list[str | int]
 
@@ -19,6 +26,9 @@ HIGH_LOSS = 0.05
 about half a point of MOS at 5 %); less than three lost packets are an accident."""
 
 _LOST_MIN = 3
+
+WHOLE_CHECK: tuple[Cause, ...] = ("server-unreachable", "captive-portal", "dns-failure")
+"""What keeps the whole check from being made, and so concerns every feature."""
 
 _TCP_OUT: dict[str, Cause] = {
     "blocked": "outbound-tcp-blocked",
@@ -44,7 +54,7 @@ class Clue(msgspec.Struct, frozen=True):
 def find(facts: Facts, ports: list[Port], *, cancelled: bool) -> list[Finding]:
     """All findings, without their severity: that follows from the features."""
     clues = [
-        *_circumstances(facts, cancelled),
+        *_circumstances(facts, ports, cancelled),
         *(clue for port in ports for clue in _port(facts, port, ports)),
         *_translated(facts, ports),
     ]
@@ -56,9 +66,13 @@ def graded(findings: list[Finding], features: list[Feature]) -> list[Finding]:
 
     def severity(finding: Finding) -> Severity:
         verdicts = {f.verdict for f in features if finding.id in f.findings}
-        if "fails" in verdicts or finding.cause in ("server-unreachable", "captive-portal"):
+        if "fails" in verdicts or finding.cause in WHOLE_CHECK:
             return "error"
-        if finding.cause in ("inbound-udp-blocked", "source-port-translated", "server-port-unavailable"):
+        if finding.cause in (
+            "inbound-udp-blocked",
+            "source-port-translated",
+            "server-port-unavailable",
+        ):
             return "info"  # by itself no harm: replies come in, or the server is at fault
         if "limited" in verdicts or "unknown" in verdicts:
             return "warning"
@@ -74,30 +88,35 @@ def _port(facts: Facts, port: Port, ports: list[Port]) -> Iterator[Clue]:
     if cause is None or port.observation is None:
         return
     parameters: dict[str, Parameter] = {"transport": port.transport}
+    shown: int | None = port.port
     if port.state == "busy":
         parameters["program"] = _program(facts, port)
+        shown = port.local_port or port.port
     elif port.direction == "inbound":
         parameters["called_address"] = _called_address(facts, port)
         if port.remote_port:
-            if any(_unasked(p) and p.remote_port is None and p.state == port.state for p in ports):
-                return  # the same is said of the port itself
-            parameters["remote_port"] = port.remote_port
+            shown = None  # the local port was any that was free
+            if not _so_is_the_rest(port, ports):
+                parameters["remote_port"] = port.remote_port
     elif port.local_port:
-        if any(
-            p.port == port.port and p.local_port is None and p.state == port.state
-            for p in ports
-            if p.direction == "outbound" and p.transport == port.transport
-        ):
-            return  # the destination is filtered whatever the source
-        parameters["local_port"] = port.local_port
-    shown = port.local_port if port.state == "busy" and port.local_port else port.port
-    if port.transport == "udp" and port.local_port:
-        shown = port.local_port  # the server's port was of no matter
+        if port.transport == "udp":
+            shown = port.local_port  # the server's port was any
+        if not _so_is_the_rest(port, ports):
+            parameters["local_port"] = port.local_port
     yield Clue(cause, (port.observation,), shown, parameters)
 
 
-def _unasked(port: Port) -> bool:
-    return port.direction == "inbound" and port.transport == "udp"
+def _so_is_the_rest(port: Port, ports: list[Port]) -> bool:
+    """Whether what befell packets from a certain port befalls those from any other as well:
+    then their source is not the reason.  UDP from a certain port went to any port."""
+    return any(
+        other.local_port is None
+        and other.remote_port is None
+        and (other.transport, other.direction) == (port.transport, port.direction)
+        and (port.transport == "udp" or other.port == port.port)
+        and other.state == port.state
+        for other in ports
+    )
 
 
 def _cause_of(facts: Facts, port: Port) -> Cause | None:
@@ -136,7 +155,8 @@ def _translated(facts: Facts, ports: list[Port]) -> Iterator[Clue]:
     """A required source port that arrived as another one (M4)."""
     for o in (*facts.outbound_tcp, *facts.outbound_udp):
         if o.local_port and o.source:
-            seen = int(o.source.rpartition(":")[2])
+            text = o.source.rpartition(":")[2]
+            seen = int(text) if text.isdecimal() and len(text) < 6 else o.local_port
             if seen != o.local_port:
                 yield Clue(
                     "source-port-translated",
@@ -146,28 +166,33 @@ def _translated(facts: Facts, ports: list[Port]) -> Iterator[Clue]:
                 )
 
 
-def _circumstances(facts: Facts, cancelled: bool) -> Iterator[Clue]:
+def _circumstances(facts: Facts, ports: list[Port], cancelled: bool) -> Iterator[Clue]:
     """What concerns the check as a whole: names, the server, proxies, loss."""
     control = facts.control
+    reached = control is not None and control.connected
     for lookup in facts.lookups:
-        if lookup.outcome != "resolved" and not (control and control.connected):
+        if lookup.outcome != "resolved" and not reached:
             yield Clue(
                 "dns-failure", (lookup.id,), None, {"name": lookup.name, "detail": lookup.detail}
             )
         if lookup.invented:
             yield Clue(
-                "dns-rewritten", (lookup.id,), None, {"name": lookup.name, "address": lookup.invented}
+                "dns-rewritten",
+                (lookup.id,),
+                None,
+                {"name": lookup.name, "address": lookup.invented},
             )
-    if facts.portal and facts.portal.outcome in ("redirected", "login-required"):
-        yield Clue("captive-portal", ("portal",), None, {"location": facts.portal.location})
+    portal = facts.portal
+    if portal and portal.outcome in ("redirected", "login-required") and not reached:
+        yield Clue("captive-portal", (portal.id,), None, {"location": portal.location})
     if control is None:
         return
-    if not control.connected or not (control.confirmed_at_end or cancelled):
+    if _given_up(control) if cancelled else not (control.connected and control.confirmed_at_end):
         resolved = not any(lookup.outcome != "resolved" for lookup in facts.lookups)
         if resolved or control.attempts:
             yield Clue(
                 "server-unreachable",
-                ("control",),
+                (control.id,),
                 None,
                 {
                     "server_host": control.host,
@@ -175,17 +200,27 @@ def _circumstances(facts: Facts, cancelled: bool) -> Iterator[Clue]:
                     "detail": _why_unreachable(control.attempts, control.lost_reason),
                 },
             )
-    if control.via_proxy and control.connected and not any(
-        a.outcome == "answered" for o in facts.outbound_tcp for a in o.attempts
+    outbound = [p for p in ports if (p.transport, p.direction) == ("tcp", "outbound")]
+    if (
+        control.via_proxy
+        and control.connected
+        and any(p.state in _TCP_OUT for p in outbound)
+        and not any(p.state == "open" for p in outbound)
     ):
-        evidence = ("control", *(o.id for o in facts.outbound_tcp))
+        evidence = (control.id, *(p.observation for p in outbound if p.observation))
         yield Clue("proxy-required", evidence, None, {"proxy": control.via_proxy})
     loss = facts.loss
     if loss is not None:
         sent = loss.control_sent + loss.tcp_sent + loss.udp_sent
         lost = loss.control_lost + loss.tcp_lost + loss.udp_lost
-        if lost >= _LOST_MIN and lost / sent >= HIGH_LOSS:
-            yield Clue("high-loss", ("loss",), None, {"loss_percent": round(100 * lost / sent)})
+        if sent > 0 and lost >= _LOST_MIN and lost / sent >= HIGH_LOSS:
+            yield Clue("high-loss", (loss.id,), None, {"loss_percent": round(100 * lost / sent)})
+
+
+def _given_up(control: Control) -> bool:
+    """Whether a check that was cancelled had found before that the server cannot be reached."""
+    failed = control.attempts and all(a.outcome != "connected" for a in control.attempts)
+    return not control.connected and bool(failed or control.lost_reason)
 
 
 _IN_WORDS = {

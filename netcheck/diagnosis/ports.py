@@ -113,7 +113,9 @@ def _port(facts: Facts, o: OutboundTcp | OutboundUdp, transport: Transport, judg
     )
 
 
-def _before_trying(facts: Facts, transport: Transport, o: OutboundTcp | OutboundUdp) -> Judged | None:
+def _before_trying(
+    facts: Facts, transport: Transport, o: OutboundTcp | OutboundUdp
+) -> Judged | None:
     """What is known without any try: the port is not offered, is taken here, or was not tried."""
     control = facts.control
     if control:
@@ -146,7 +148,9 @@ def _tcp_outcome(facts: Facts, o: OutboundTcp) -> Judged:
         return Judged("unknown", _untrusted(facts))
     if outcomes["foreign"]:
         if arrivals or garbled:
-            return Judged("altered", "it reached the echo server, and bytes were changed on the way")
+            return Judged(
+                "altered", "it reached the echo server, and bytes were changed on the way"
+            )
         return Judged("intercepted", "something other than the echo server answered")
     if outcomes["mute"] or outcomes["closed"]:
         return _accepted_without_answer(facts, o, bool(arrivals), garbled)
@@ -165,7 +169,9 @@ def _accepted_without_answer(facts: Facts, o: OutboundTcp, arrived: bool, garble
         return Judged("altered", "it reached the echo server as other bytes")
     accepted = facts.ledger is not None and o.port in facts.ledger.accepted
     if not arrived and not accepted:
-        return Judged("intercepted", "something on the way accepted the connection in the server's place")
+        return Judged(
+            "intercepted", "something on the way accepted the connection in the server's place"
+        )
     if not closed and not _means_blocked(facts, "tcp", o.attempts, "mute"):
         return Judged("unknown", _lossy(facts, "tcp", o.attempts, "mute"))
     if arrived:
@@ -186,7 +192,9 @@ def _udp_outcome(facts: Facts, o: OutboundUdp) -> Judged:
         return Judged("unknown", _untrusted(facts))
     if outcomes["foreign"]:
         if arrivals:
-            return Judged("altered", "it reached the echo server, and the answer was changed on the way")
+            return Judged(
+                "altered", "it reached the echo server, and the answer was changed on the way"
+            )
         return Judged("intercepted", "something other than the echo server answered")
     judged = _refused_or_silent(facts, "udp", o.attempts)
     if judged.state == "blocked" and arrivals:
@@ -259,7 +267,7 @@ def _means_blocked(
 def _lossy(facts: Facts, transport: Transport, attempts: tuple[Attempt, ...], outcome: str) -> str:
     count = _count(attempts, outcome)
     chance = facts.chance_of_silence(transport, count)
-    return f"{count} tries were silent, which the loss on this path explains with a chance of {chance:.2g}"
+    return f"{count} tries were silent; loss alone explains that with a chance of {chance:.2g}"
 
 
 def _untrusted(facts: Facts) -> str:

@@ -134,7 +134,13 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 class Editor(msgspec.Struct, frozen=True, kw_only=True):
     protocol: str
     verdict: Literal[
-        "not-needed", "edited", "edited-unreachable", "untouched", "mangled", "blocked", "not-tested"
+        "not-needed",
+        "edited",
+        "edited-unreachable",
+        "untouched",
+        "mangled",
+        "blocked",
+        "not-tested",
     ]
     sent: str | None = None
     received: str | None = None

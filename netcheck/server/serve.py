@@ -183,7 +183,7 @@ class EchoServer:
         self._http = _Http(self._control.handle, access_log=None, logger=_log)
         self._runner = web.ServerRunner(self._http, shutdown_timeout=_CLEANUP_S)
         await self._runner.setup()
-        opened: set[int] = set()
+        opened: dict[int, None] = {}  # in order
         for address in self.addresses:
             for port in self._config.control_ports:
                 try:
@@ -200,7 +200,7 @@ class EchoServer:
                     self.problems.append(f"control port {port} on {address}: {reason_of(error)}")
                     continue
                 self._control_servers.append(server)
-                opened.add(server.sockets[0].getsockname()[1])
+                opened[server.sockets[0].getsockname()[1]] = None
         self.control_ports = tuple(p for p in self._config.control_ports if p in opened) or tuple(
             opened
         )

@@ -134,7 +134,9 @@ def _settled(way: Way, results: dict[Way, ControlAttempt]) -> bool:
 
 
 def _attempt(way: Way, outcome: Any, detail: str = "") -> ControlAttempt:
-    return ControlAttempt(port=way.port, outcome=outcome, via_proxy=way.proxy is not None, detail=detail)
+    return ControlAttempt(
+        port=way.port, outcome=outcome, via_proxy=way.proxy is not None, detail=detail
+    )
 
 
 async def _try(
@@ -177,7 +179,9 @@ async def _try(
         )
     except BaseException as error:
         await http.close()
-        if isinstance(error, (aiohttp.ClientError, OSError, ssl.SSLError, ValueError, TimeoutError)):
+        if isinstance(
+            error, (aiohttp.ClientError, OSError, ssl.SSLError, ValueError, TimeoutError)
+        ):
             return _failure(way, error)
         raise
     rtt_s = time.monotonic() - connected_at
@@ -187,7 +191,9 @@ async def _try(
         return _attempt(way, "not-netcheck", "it speaks WebSocket, but not netcheck's protocol")
     peer = opened.get_extra_info("peername") or ("", 0)
     local = opened.get_extra_info("sockname") or ("", 0)
-    return Dialled(http, opened, way.port, way.proxy, rtt_s, _fingerprint(opened), peer[0], local[0])
+    return Dialled(
+        http, opened, way.port, way.proxy, rtt_s, _fingerprint(opened), peer[0], local[0]
+    )
 
 
 def _fingerprint(opened: aiohttp.ClientWebSocketResponse) -> str | None:
@@ -237,7 +243,9 @@ def _failure(way: Way, error: BaseException) -> ControlAttempt:
         case aiohttp.ClientProxyConnectionError():
             return _attempt(way, "proxy-refused", "the proxy could not be reached")
         case aiohttp.ClientConnectorCertificateError():
-            return _attempt(way, "wrong-certificate", "no authority that this computer trusts vouches for it")
+            return _attempt(
+                way, "wrong-certificate", "no authority that this computer trusts vouches for it"
+            )
         case aiohttp.WSServerHandshakeError():
             if error.status == 426:
                 return _attempt(way, "other-version")

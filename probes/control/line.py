@@ -32,6 +32,9 @@ CONFIRM_S = 5.0
 """The last question of a check.  TCP repeats a lost packet after 0.2, 0.6, 1.4 and 3 s;
 who has not answered by then is gone."""
 
+GOODBYE_S = 0.01
+"""Time to send our goodbye; the server's is not waited for, the report is."""
+
 SILENT_S = 5.0
 """Heartbeats unanswered for so long are no loss any more (see CONFIRM_S): the control
 connection is gone, and nothing that would come over it is waited for."""
@@ -86,12 +89,11 @@ class Line:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._lost.set()
-        transport = self._dialled.socket.get_extra_info("socket") and self._dialled.socket._response
-        if transport is not None and transport.connection is not None:
-            inner = transport.connection.transport
-            if inner is not None and not inner.is_closing():
-                # No waiting for the other side's goodbye: the report is what the user waits for.
-                inner.abort()
+        try:
+            async with asyncio.timeout(GOODBYE_S):
+                await self._dialled.socket.close()
+        except TimeoutError:
+            pass
         await self._dialled.http.close()
 
     def say(self, message: messages.Message) -> None:
@@ -190,9 +192,11 @@ class Line:
         while True:
             received: WSMessage = await self._dialled.socket.receive()
             if received.type is not WSMsgType.TEXT:
-                self._end("the server ended the control connection" if received.type in (
-                    WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.CLOSING
-                ) else "the control connection broke")
+                self._end(
+                    "the server ended the control connection"
+                    if received.type in (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.CLOSING)
+                    else "the control connection broke"
+                )
                 return
             self.last_heard = time.monotonic()
             try:

@@ -1,4 +1,4 @@
-"""TCP from the server to the client: listen, be called, accept only who knows the secret (M2, N8)."""
+"""TCP from the server to the client: accept only who knows the secret (M2, N8)."""
 
 from __future__ import annotations
 

@@ -103,7 +103,8 @@ class Reach:
         if answered:
             session.unproved.pop(self.port, None)
         return OutboundTcp(
-            id=f"outbound-tcp-{self.port}" + (f"-from-{self._local_port}" if self._local_port else ""),
+            id=f"outbound-tcp-{self.port}"
+            + (f"-from-{self._local_port}" if self._local_port else ""),
             at_s=began,
             took_s=round(session.now() - began, 4),
             port=self.port,
@@ -176,7 +177,9 @@ class Reach:
         if self.connection is None:
             self.connection = connection
         # Completes the exchange that proves to the server that this address is ours.
-        confirm = frame.Frame(frame.CONFIRM, self._number, self._session.id, sent[16:32], verdict.server_nonce)
+        confirm = frame.Frame(
+            frame.CONFIRM, self._number, self._session.id, sent[16:32], verdict.server_nonce
+        )
         connection.send(frame.write(confirm, self._session.secret))
         return "answered", ""
 

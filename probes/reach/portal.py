@@ -28,7 +28,9 @@ async def look(server_address: str, *, now: Callable[[], float]) -> Portal:
             )
             try:
                 host = f"[{server_address}]" if ":" in server_address else server_address
-                writer.write(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+                writer.write(
+                    f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+                )
                 outcome, location = read_answer(await _head(reader))
             finally:
                 writer.transport.abort()

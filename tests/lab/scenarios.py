@@ -98,7 +98,8 @@ def _spread(key: str) -> Iterator[str]:
 @dataclass(frozen=True)
 class Scenario:
     """``before`` prepares the lab, ``during`` acts while the check runs; ``server`` and
-    ``client`` are further options of their commands; ``target`` replaces the server's link."""
+    ``client`` are further options of their commands; ``target`` replaces the server's link,
+    ``server_prefix`` is a program that starts the server."""
 
     name: str
     network: Network
@@ -107,6 +108,7 @@ class Scenario:
     client: tuple[str, ...] = ()
     target: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    server_prefix: tuple[str, ...] = ()
     before: Callable[[Lab], None] | None = None
     during: Callable[[Lab, NodeProcess], None] | None = None
     serve: bool = True
@@ -134,11 +136,13 @@ def port_key(port: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def served(lab: Lab, options: tuple[str, ...] = ()) -> Iterator[tuple[NodeProcess, str]]:
+def served(
+    lab: Lab, options: tuple[str, ...] = (), prefix: tuple[str, ...] = ()
+) -> Iterator[tuple[NodeProcess, str]]:
     """An echo server on both addresses of the server node, and its first link."""
     network = lab.network
     with tempfile.TemporaryDirectory(prefix="lab-server-") as folder:
-        argv = (*NETCHECK, "serve", "--data-dir", folder, "--listen", network.server)
+        argv = (*prefix, *NETCHECK, "serve", "--data-dir", folder, "--listen", network.server)
         argv = (*argv, "--listen", network.server_2, *options)
         with lab.popen("server", argv) as server:
             server.wait_for("ready")
@@ -156,7 +160,7 @@ def run(scenario: Scenario) -> Outcome:
         if not scenario.serve:
             assert scenario.target is not None
             return check(lab, scenario, scenario.target, None)
-        with served(lab, scenario.server) as (server, link):
+        with served(lab, scenario.server, scenario.server_prefix) as (server, link):
             fingerprint = link.partition("#")[2]
             target = (scenario.target or link).replace("FINGERPRINT", fingerprint)
             return check(lab, scenario, target, server)

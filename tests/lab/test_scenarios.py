@@ -53,6 +53,19 @@ def strangers(lab: Lab) -> None:
     lab.accepting("other", tuple(range(6891, 6901)))
 
 
+def one_to_one_nat(lab: Lab) -> None:
+    """A cloud's 1:1 NAT before the server: 198.51.100.77 outside is 198.51.100.5 inside."""
+    lab.nft(
+        "internet",
+        """table ip cloud {
+            chain before { type nat hook prerouting priority dstnat;
+                ip daddr 198.51.100.77 dnat to 198.51.100.5; }
+            chain after { type nat hook postrouting priority srcnat;
+                ip saddr 198.51.100.5 snat to 198.51.100.77; }
+        }""",
+    )
+
+
 SCENARIOS = (
     Scenario("routed-and-open", ROUTED, Truth(inbound="open", nat=False)),
     Scenario("plain-nat", NAT, Truth(features=BEHIND_NAT, causes=BLOCKED_IN)),
@@ -402,6 +415,29 @@ SCENARIOS = (
         Truth(inbound="open", nat=False),
     ),
     Scenario(
+        "server-behind-1-to-1-nat",
+        ROUTED,
+        Truth(inbound="open", nat=False),
+        server=("--advertise", "198.51.100.77"),
+        before=one_to_one_nat,
+    ),
+    Scenario(
+        "server-without-privilege",
+        ROUTED,
+        Truth(
+            inbound="open",
+            ports={"tcp out 389": "unavailable", "tcp out 522": "unavailable"},
+            features={"directory": "unknown"},
+            causes=frozenset({"server-port-unavailable"}),
+            nat=False,
+        ),
+        server_prefix=(
+            "setpriv",
+            "--bounding-set=-net_bind_service",
+            "--inh-caps=-net_bind_service",
+        ),
+    ),
+    Scenario(
         "wrong-fingerprint",
         ROUTED,
         NOTHING,
@@ -499,7 +535,9 @@ def test_what_happens_half_way_is_never_called_blocked(
 
 @pytest.mark.parametrize("nat", [False, True], ids=["routed", "nat"])
 @pytest.mark.parametrize("attempt", range(3))
-def test_ten_percent_loss_each_way_makes_nothing_blocked_that_is_not(nat: bool, attempt: int) -> None:
+def test_ten_percent_loss_each_way_makes_nothing_blocked_that_is_not(
+    nat: bool, attempt: int
+) -> None:
     outcome = run(Scenario("lossy", Network(nat=nat, loss_percent=10, rtt_ms=20), Truth()))
     states = {port_key(p): p["state"] for p in outcome.report["ports"]}
     assert {state for key, state in states.items() if " out " in key} <= {"open", "unknown"}
@@ -508,3 +546,14 @@ def test_ten_percent_loss_each_way_makes_nothing_blocked_that_is_not(nat: bool, 
     verdicts = {f["feature"]: f["verdict"] for f in outcome.report["features"]}
     assert verdicts["messaging"] == "works"
     assert verdicts["receive-files"] == "works"
+
+
+def test_a_blocked_port_on_a_lossy_path_is_never_called_open() -> None:
+    network = Network(
+        nat=False, loss_percent=10, rtt_ms=20, firewall=(firewall.drop("tcp", (1863,)),)
+    )
+    outcome = run(Scenario("lossy-and-blocked", network, Truth()))
+    states = {port_key(p): p["state"] for p in outcome.report["ports"]}
+    assert states.pop("tcp out 1863") in {"blocked", "unknown"}
+    assert set(states.values()) <= {"open", "unknown"}
+    assert "high-loss" in {f["cause"] for f in outcome.report["findings"]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 from hypothesis import strategies as st
 
 from netcheck import plan, profile
@@ -269,52 +270,50 @@ def judged(observations: Iterable[AnyObservation], name: str) -> Port:
     return port
 
 
-attempts = st.lists(
-    st.builds(
-        Attempt,
-        at_s=st.just(0.1),
-        outcome=st.sampled_from(OUTCOMES),
-        detail=st.sampled_from(["", "Operation not permitted", "No route to host"]),
-    ),
-    max_size=silence.ATTEMPTS_MAX,
-).map(tuple)
+attempts = st.lists(st.sampled_from(OUTCOMES), max_size=silence.ATTEMPTS_MAX).flatmap(
+    lambda outcomes: st.sampled_from(["", "Operation not permitted", "No route to host"]).map(
+        lambda detail: tries(*outcomes, detail=detail)
+    )
+)
 """Any outcomes of any number of tries."""
+
+_OUTBOUND = st.fixed_dictionaries(
+    {
+        "attempts": attempts | st.just(silent()),
+        "source": st.sampled_from([None, f"{PUBLIC}:6901", f"{PUBLIC}:50001"]),
+        "busy": st.booleans(),
+        "untested": st.sampled_from(["", "", "the control connection was lost"]),
+        "arrived_on": st.sampled_from([None, 80]),
+    }
+)
+_INBOUND = st.fixed_dictionaries(
+    {
+        "calls": attempts | st.just(silent()),
+        "heard": st.sampled_from([0, 0, 0, 2]),
+        "busy": st.sampled_from([False, False, True]),
+        "untested": st.sampled_from(["", "", "it was not opened"]),
+    }
+)
+_PROBED = tuple(
+    o
+    for o in open_network()
+    if isinstance(o, (OutboundTcp, OutboundUdp, InboundTcp, InboundUdp))
+)
+_SOME_PORTS = st.sets(st.sampled_from(PLAN.outbound_tcp), max_size=4).map(tuple)
 
 
 @st.composite
 def networks(draw: st.DrawFn, *, confirmed: bool | None = None) -> tuple[AnyObservation, ...]:
-    """Any combination of outcomes over the whole plan, and any circumstances."""
+    """Any outcomes of some probes, under any circumstances."""
     changes: list[AnyObservation] = []
-    flag = st.booleans()
-    for o in open_network():
-        match o:
-            case OutboundTcp() | OutboundUdp():
-                made = type(o)(
-                    **_known(o),
-                    local_port=o.local_port,
-                    any_port=o.any_port,
-                    attempts=draw(attempts),
-                    source=draw(st.sampled_from([None, f"{PUBLIC}:6901", f"{PUBLIC}:50001"])),
-                    busy=draw(flag),
-                    untested=draw(st.sampled_from(["", "", "the control connection was lost"])),
-                    arrived_on=draw(st.sampled_from([None, 80])),
-                )
-                changes.append(made)
-            case InboundTcp() | InboundUdp():
-                call = type(o)(
-                    **_known(o),
-                    remote_port=o.remote_port,
-                    calls=draw(attempts),
-                    heard=draw(st.sampled_from([0, 0, 0, 2])),
-                    busy=draw(st.sampled_from([False, False, True])),
-                    untested=draw(st.sampled_from(["", "", "it was not opened"])),
-                )
-                changes.append(call)
-    reached = draw(flag)
+    for o in draw(st.lists(st.sampled_from(_PROBED), max_size=8, unique_by=lambda o: o.id)):
+        more = draw(_OUTBOUND if isinstance(o, (OutboundTcp, OutboundUdp)) else _INBOUND)
+        changes.append(msgspec.structs.replace(o, **more))
+    reached = draw(st.booleans())
     changes.append(
         control(
             connected=reached,
-            confirmed_at_end=reached and draw(flag) if confirmed is None else confirmed,
+            confirmed_at_end=reached and draw(st.booleans()) if confirmed is None else confirmed,
             unavailable_tcp=draw(st.sampled_from([(), (522, 6891)])),
             unavailable_udp=draw(st.sampled_from([(), (6901,)])),
             via_proxy=draw(st.sampled_from([None, "http://proxy.example:3128"])),
@@ -322,23 +321,21 @@ def networks(draw: st.DrawFn, *, confirmed: bool | None = None) -> tuple[AnyObse
     )
     sent = draw(st.integers(0, 300))
     changes.append(loss(draw(st.integers(0, sent)), sent))
+    noted = [o for o in changes if isinstance(o, (OutboundTcp, OutboundUdp))]
     changes.append(
         ledger(
             *(
-                arrived(o, altered=draw(st.sampled_from([0, 0, 1])))
-                for o in changes
-                if isinstance(o, (OutboundTcp, OutboundUdp)) and draw(flag)
+                arrived(o, altered=altered)
+                for o in noted
+                if (altered := draw(st.sampled_from([None, 0, 1]))) is not None
             ),
-            complete=draw(flag),
-            accepted=tuple(draw(st.sets(st.sampled_from(PLAN.outbound_tcp)))),
-            garbled=tuple(draw(st.sets(st.sampled_from(PLAN.outbound_tcp)))),
+            complete=draw(st.booleans()),
+            accepted=draw(_SOME_PORTS),
+            garbled=draw(_SOME_PORTS),
         )
     )
-    changes.append(at_once(draw(st.sets(st.sampled_from(TRANSFER_PORTS))), settled=draw(flag)))
-    made_network = network(*changes)
-    left_out = draw(st.sets(st.sampled_from([o.id for o in made_network]), max_size=4))
-    return tuple(o for o in made_network if o.id not in left_out or o.id == "control")
-
-
-def _known(o: Any) -> dict[str, Any]:
-    return {"id": o.id, "at_s": o.at_s, "took_s": o.took_s, "port": o.port, "number": o.number}
+    carried = draw(st.sets(st.sampled_from(TRANSFER_PORTS)))
+    changes.append(at_once(carried, settled=draw(st.booleans())))
+    whole = network(*changes)
+    left_out = draw(st.sets(st.sampled_from([o.id for o in whole]), max_size=4))
+    return tuple(o for o in whole if o.id not in left_out or o.id == "control")

@@ -163,7 +163,12 @@ def test_a_name_is_no_address_to_listen_on(text: str) -> None:
 
 async def test_behind_a_nat_clients_are_told_the_public_address(data_dir: Path) -> None:
     server = EchoServer(
-        config(data_dir, listen=(LOOPBACK, "127.0.0.2"), advertise=("203.0.113.5",))
+        config(
+            data_dir,
+            listen=(LOOPBACK, "127.0.0.2"),
+            advertise=("203.0.113.5",),
+            control_ports=free_ports(1),
+        )
     )
     await server.start()
     try:

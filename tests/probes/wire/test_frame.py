@@ -159,13 +159,11 @@ def test_another_secret_reads_nothing_authentic(sent: Frame, one: bytes, other: 
 @given(st.one_of(st.binary(max_size=300), st.binary(min_size=124, max_size=124)), secrets)
 def test_any_bytes_give_a_frame_or_a_wire_error(data: bytes, secret: bytes) -> None:
     for given_data in (data, frame.MAGIC + data):
-        try:
-            got = frame.read(given_data, secret)
-        except WireError as error:
-            assert error.place in {"frame", "frame.magic"}
+        if len(given_data) == frame.SIZE and given_data.startswith(frame.MAGIC):
+            assert not frame.read(given_data, secret).authentic
         else:
-            assert len(given_data) == frame.SIZE
-            assert not got.authentic
+            with pytest.raises(WireError):
+                frame.read(given_data, secret)
 
 
 @pytest.mark.parametrize("size", [0, 1, 127, 129, 256])
@@ -187,6 +185,10 @@ def test_what_a_later_version_may_sign_is_not_read_as_ours(kind: int, flags: int
 # Bodies
 
 
+def _of_a_family(body: bytes) -> bytes:
+    return (b"\x04" if body[0] % 2 else b"\x06") + body[1:]
+
+
 @given(endpoints, ports, st.binary(min_size=32, max_size=32), st.binary(min_size=8, max_size=8))
 def test_an_answer_is_read_as_it_was_written(
     source: Endpoint, port: int, sha: bytes, server_nonce: bytes
@@ -197,15 +199,14 @@ def test_an_answer_is_read_as_it_was_written(
     assert frame.read_answer(body.ljust(frame.BODY_SIZE, b"\0")) == answer
 
 
-@given(st.binary(max_size=80))
+@given(st.one_of(st.binary(max_size=80), st.binary(min_size=61, max_size=80).map(_of_a_family)))
 def test_any_body_gives_an_answer_or_a_wire_error(body: bytes) -> None:
-    try:
-        answer = frame.read_answer(body)
-    except WireError as error:
-        assert error.place in {"answer", "answer.source"}
+    if len(body) >= 61 and body[0] in (4, 6):
+        source = ipaddress.ip_address(frame.read_answer(body).source.address)
+        assert source.version == body[0]
     else:
-        ipaddress.ip_address(answer.source.address)
-        assert body[0] in (4, 6)
+        with pytest.raises(WireError):
+            frame.read_answer(body)
 
 
 @given(endpoints, ports, secrets, st.sampled_from(("tcp", "udp")))

@@ -90,7 +90,7 @@ def test_what_people_give_is_understood(text: str, link: Link) -> None:
         ("[echo]:443", "between the brackets"),
         ("[]", "between the brackets"),
         ("[2001:db8::1]:", "An empty port"),
-        ("fe80::1%", "is not a host"),
+        ("fe80::1%", "is not a port"),
         ("[fe80::1%eth0 eth1]", "between the brackets"),
         ("[fe80::1%eth0#1]", "between the brackets"),
     ],

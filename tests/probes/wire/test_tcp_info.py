@@ -25,9 +25,11 @@ def test_an_older_kernel_tells_nothing(info: bytes) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has this structure")
 def test_a_fresh_connection_has_sent_nothing_again() -> None:
     if sys.platform == "linux":
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            with socket.create_connection(server.getsockname()) as client:
-                client.sendall(b"x" * 1000)
-                info = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, tcp_info.SIZE)
-                assert len(info) == tcp_info.SIZE
-                assert tcp_info.retransmissions(info) == 0
+        with (
+            socket.create_server(("127.0.0.1", 0)) as server,
+            socket.create_connection(server.getsockname()) as client,
+        ):
+            client.sendall(b"x" * 1000)
+            info = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, tcp_info.SIZE)
+            assert len(info) == tcp_info.SIZE
+            assert tcp_info.retransmissions(info) == 0
