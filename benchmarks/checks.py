@@ -34,6 +34,14 @@ class Checked:
         return {port_key(port): port["state"] for port in self.report["ports"]}
 
 
+def check_as_text(lab: Lab, link: str, truth: Truth) -> Finished:
+    """The command as users type it.  Raises BenchmarkError unless it ends as the truth asks."""
+    done = start(lab, (NETCHECK, "check", "--server", link)).wait()
+    if done.status != truth.exit_status or not done.stdout:
+        raise BenchmarkError(f"status {done.status}, not {truth.exit_status}: {done.stderr}")
+    return done
+
+
 def check(lab: Lab, link: str, *options: str, begin: Start = start) -> Checked:
     """Raises BenchmarkError if there is no report."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:

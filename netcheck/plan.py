@@ -12,6 +12,10 @@ from collections.abc import Iterable
 import msgspec
 
 from netcheck.profile import Profile, Requirement
+from probes.errors import SetupError
+
+CALLED_MAX = 64
+"""Ports of one transport on which a server calls a client (docs/protocol.md, ``hello``)."""
 
 
 class UdpPort(msgspec.Struct, frozen=True):
@@ -52,12 +56,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make(profiles: Iterable[Profile]) -> Plan:
-    """The least that answers every requirement, each port once."""
+    """The least that answers every requirement, each port once.
+
+    Raises SetupError if that is more than one check can test.
+    """
     required = [r for p in profiles for f in p.features for r in f.requires]
     outbound = _of(required, "outbound-tcp")
     plain = [r for r in outbound if r.local_port is None]
     grouped = [r.port_numbers for r in plain if r.capacity]
-    return Plan(
+    made = Plan(
         # A port that must be reached from a certain local port is reached from any as
         # well: only the difference shows whether source or destination is filtered.
         outbound_tcp=tuple(sorted({port for r in outbound for port in r.port_numbers})),
@@ -74,6 +81,13 @@ def make(profiles: Iterable[Profile]) -> Plan:
             UdpPort(p) for p in sorted({p for r in _of(required, "udp") for p in r.port_numbers})
         ),
     )
+    # A UDP port is called, and a second port is called from it.
+    if max(len(made.inbound_tcp), 2 * len(made.udp)) > CALLED_MAX:
+        raise SetupError(
+            "These profiles together need more calls from outside than one check can test; "
+            "check fewer profiles at once."
+        )
+    return made
 
 
 def _of(required: list[Requirement], probe: str) -> list[Requirement]:

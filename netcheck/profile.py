@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -18,6 +19,7 @@ PROBES: tuple[str, ...] = get_args(ProbeName)
 
 _LARGEST = 256 * 1024  # bytes; the built-in ones have two thousand
 _PORTS_MAX = 64  # of one kind in one profile; as many as the server lets a client declare
+_UDP_PORTS_MAX = _PORTS_MAX // 2  # each is called by itself, and a second one from it
 
 _Identifier = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\Z")]
 _Words = Annotated[str, msgspec.Meta(min_length=1, max_length=120)]
@@ -105,6 +107,8 @@ def read(path: Path) -> Profile:
         raise ProfileError(f"There is no profile file {path}.") from None
     except OSError as error:
         raise ProfileError(f"The profile {path} cannot be read: {error.strerror}.") from None
+    except ValueError:  # a NUL in the name
+        raise ProfileError(f"'{_shown(str(path))}' is not a file name.") from None
     if len(data) > _LARGEST:
         raise ProfileError(f"The profile {path} is larger than {_LARGEST // 1024} kB.")
     try:
@@ -118,14 +122,18 @@ def parse(text: str, name: str) -> Profile:
     """Read a profile's TOML; ``name`` is what to call it in errors.  Raises ProfileError."""
     try:
         table: dict[str, Any] = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ProfileError(f"{name}: this is not TOML: {error}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError(f"{name}: this is not TOML: {_shown(str(error), 200)}.") from None
+    except ValueError:  # Python reads no number of more than 4300 digits
+        raise ProfileError(f"{name}: a number in it is too long.") from None
+    except RecursionError:
+        raise ProfileError(f"{name}: it is nested too deeply.") from None
     try:
         profile = msgspec.convert(table, Profile)
     except msgspec.ValidationError as error:
         reason, _, where = str(error).partition(" - at ")
         place = where.strip("`").removeprefix("$").lstrip(".") or "the profile itself"
-        raise ProfileError(f"{name}: {place}: {_plain(reason)}.") from None
+        raise ProfileError(f"{name}: {place}: {_shown(_plain(reason), 200)}.") from None
     _check(profile, name)
     return profile
 
@@ -145,8 +153,9 @@ def _check(profile: Profile, name: str) -> None:
             here = f"{place}.requires[{number}]"
             _check_requirement(requirement, here)
             tested.setdefault(requirement.probe, set()).update(requirement.port_numbers)
-            if len(tested[requirement.probe]) > _PORTS_MAX:
-                raise ProfileError(f"{here}: more than {_PORTS_MAX} ports for {requirement.probe}.")
+            most = _UDP_PORTS_MAX if requirement.probe == "udp" else _PORTS_MAX
+            if len(tested[requirement.probe]) > most:
+                raise ProfileError(f"{here}: more than {most} ports for {requirement.probe}.")
 
 
 def _check_requirement(requirement: Requirement, here: str) -> None:
@@ -163,7 +172,9 @@ def _check_requirement(requirement: Requirement, here: str) -> None:
     if requirement.local_port and (requirement.probe != "outbound-tcp" or len(ports) != 1):
         raise ProfileError(f"{here}.local-port: only for outbound-tcp with a single port.")
     if requirement.at_least and requirement.at_least > len(ports):
-        raise ProfileError(f"{here}.at-least: {requirement.at_least} of {len(ports)} ports.")
+        raise ProfileError(
+            f"{here}.at-least: {requirement.at_least} is more than its {len(ports)} ports."
+        )
 
 
 def _expand(entry: int | str) -> range:
@@ -183,8 +194,26 @@ def _expand(entry: int | str) -> range:
     return range(low, high + 1)
 
 
+_TYPES = {
+    "array": "a list",
+    "bool": "true or false",
+    "float": "a fraction",
+    "int": "a whole number",
+    "object": "a table",
+    "str": "text",
+}
+
+
 def _plain(reason: str) -> str:
     """msgspec's reason in a user's words."""
+    if "matching regex" in reason:
+        return "it must be lower-case letters, digits and hyphens, 40 at most"
+    if reason.startswith("Expected"):
+        types = re.compile("`([a-z| ]+)`")
+        words = types.sub(
+            lambda t: " or ".join(_TYPES.get(n, n) for n in t[1].split(" | ")), reason
+        )
+        return words.replace("Expected", "it must be").replace(", got", ", not")
     return (
         reason.replace("Object missing required field", "it lacks")
         .replace("Object contains unknown field", "it has an unknown key")
@@ -193,5 +222,5 @@ def _plain(reason: str) -> str:
     )
 
 
-def _shown(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)[:60]
+def _shown(text: str, most: int = 60) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)[:most]

@@ -78,13 +78,13 @@ def serve(
         for address in advertise:
             if not is_address(address):
                 raise SetupError(f"--advertise {address!r} is not an IP address.")
-        wanted = plan.make(chosen)
+        wanted = [plan.make((entry,)) for entry in chosen]
         config = ServerConfig(
             listen=listen or ("0.0.0.0", "::"),
             advertise=advertise,
             control_ports=tuple(dict.fromkeys(control_port)) or (CONTROL_PORT,),
-            tcp_ports=wanted.tcp_ports,
-            udp_ports=wanted.udp_ports,
+            tcp_ports=tuple(sorted({port for each in wanted for port in each.tcp_ports})),
+            udp_ports=tuple(sorted({port for each in wanted for port in each.udp_ports})),
             certificate=certificate,
             key=key,
             data_dir=data_dir or platformdirs.user_data_path("netcheck", appauthor=False),

@@ -26,6 +26,7 @@ HIGH_LOSS = 0.05
 about half a point of MOS at 5 %); less than three lost packets are an accident."""
 
 _LOST_MIN = 3
+_SENT_MIN = 15  # from fewer, nothing is said about the loss of a path
 
 WHOLE_CHECK: tuple[Cause, ...] = ("server-unreachable", "captive-portal", "dns-failure")
 """What keeps the whole check from being made, and so concerns every feature."""
@@ -211,9 +212,10 @@ def _circumstances(facts: Facts, ports: list[Port], cancelled: bool) -> Iterator
         yield Clue("proxy-required", evidence, None, {"proxy": control.via_proxy})
     loss = facts.loss
     if loss is not None:
-        sent = loss.control_sent + loss.tcp_sent + loss.udp_sent
-        lost = loss.control_lost + loss.tcp_lost + loss.udp_lost
-        if sent > 0 and lost >= _LOST_MIN and lost / sent >= HIGH_LOSS:
+        # Of the control connection's alone: its repeats are counted, where a probe's tries
+        # may have been but slow, on a computer that was busy with other things.
+        sent, lost = loss.control_sent, loss.control_lost
+        if sent >= _SENT_MIN and lost >= _LOST_MIN and lost / sent >= HIGH_LOSS:
             yield Clue("high-loss", (loss.id,), None, {"loss_percent": round(100 * lost / sent)})
 
 

@@ -183,13 +183,13 @@ class Control:
     ) -> None:
         raw = socket.get_extra_info("socket")
 
-        def resent() -> int | None:
+        def counted() -> tcp_info.Segments | None:
             if sys.platform == "linux" and raw is not None:
                 try:
                     info = raw.getsockopt(IPPROTO_TCP, TCP_INFO, tcp_info.SIZE)
                 except OSError:  # the connection has just ended
                     return None
-                return tcp_info.retransmissions(info)
+                return tcp_info.read(info)
             return None
 
         patience_s = session.limits.heartbeat_s * 3  # a client pings far more often
@@ -211,7 +211,7 @@ class Control:
                 message = messages.read_from_client(received.data)
             except WireError:
                 return
-            self._handle(message, session, caller, work, resent)
+            self._handle(message, session, caller, work, counted)
 
     def _handle(
         self,
@@ -219,11 +219,18 @@ class Control:
         session: Session,
         caller: Caller,
         work: set[asyncio.Task[None]],
-        resent: Callable[[], int | None],
+        counted: Callable[[], tcp_info.Segments | None],
     ) -> None:
         match message:
             case messages.Ping():
-                session.tell(messages.Pong(n=message.n, resent=resent()))
+                own = counted()
+                session.tell(
+                    messages.Pong(
+                        n=message.n,
+                        segments=own.sent if own else None,
+                        resent=own.resent if own else None,
+                    )
+                )
             case messages.Hello():
                 session.declared = {
                     "tcp": frozenset(message.tcp_ports),

@@ -65,9 +65,9 @@ class Line:
         self._next_id = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._session: Session | None = None
-        self._server_resent_first: int | None = None
-        self._server_resent_last: int | None = None
-        self._resent_before = self._resent()
+        self._own_first = self._counted()
+        self._server_first: tcp_info.Segments | None = None
+        self._server_last: tcp_info.Segments | None = None
         self._stalled = False
         self._stalls = 0
         self._answered = 0
@@ -254,22 +254,24 @@ class Line:
         self._stalled = late
         if not late:
             session.pace = session.pace.measured(rtt)
-        if self._answered == 0:
-            self._server_resent_first = pong.resent
-        self._server_resent_last = pong.resent
         self._answered += 1
-        session.control_tally.sent = self._answered
-        session.control_tally.lost = min(self._answered, self._lost_round_trips())
+        if pong.segments is not None and pong.resent is not None:
+            self._server_last = tcp_info.Segments(pong.segments, pong.resent)
+            self._server_first = self._server_first or self._server_last
+        sent, lost = self._round_trips()
+        session.control_tally.sent, session.control_tally.lost = sent, lost
 
-    def _lost_round_trips(self) -> int:
-        """Segments that either end had to repeat, where both systems tell; else the stalls."""
-        first, last = self._server_resent_first, self._server_resent_last
-        ours = self._resent()
-        if first is None or last is None or ours is None or self._resent_before is None:
-            return self._stalls
-        return max(0, last - first) + max(0, ours - self._resent_before)
+    def _round_trips(self) -> tuple[int, int]:
+        """Tried and lost: by the segments that either end had to repeat, where both systems
+        tell; else by the heartbeats and their stalls."""
+        own = self._counted()
+        if not (own and self._own_first and self._server_first and self._server_last):
+            return self._answered, min(self._answered, self._stalls)
+        return tcp_info.round_trips(
+            own.since(self._own_first), self._server_last.since(self._server_first)
+        )
 
-    def _resent(self) -> int | None:
+    def _counted(self) -> tcp_info.Segments | None:
         if sys.platform != "linux":
             return None
         from socket import IPPROTO_TCP, TCP_INFO
@@ -277,7 +279,10 @@ class Line:
         raw = self._dialled.socket.get_extra_info("socket")
         if raw is None or self._dialled.via_proxy:
             return None
-        return tcp_info.retransmissions(raw.getsockopt(IPPROTO_TCP, TCP_INFO, tcp_info.SIZE))
+        try:
+            return tcp_info.read(raw.getsockopt(IPPROTO_TCP, TCP_INFO, tcp_info.SIZE))
+        except OSError:
+            return None
 
 
 async def welcomed(dialled: Dialled) -> Line | str:

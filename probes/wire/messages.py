@@ -81,11 +81,12 @@ class Welcome(Message, frozen=True, kw_only=True, tag="welcome"):
 
 
 class Pong(Message, frozen=True, kw_only=True, tag="pong"):
-    """``resent``: TCP segments that the server has had to send again on this connection
-    (null where its system does not tell)."""
+    """``segments`` and ``resent``: TCP segments with data that the server has sent on this
+    connection, and had to send again (null where its system does not tell)."""
 
     n: Beat
-    resent: int | None = None
+    segments: Annotated[int, msgspec.Meta(ge=0, le=2**32)] | None = None
+    resent: Annotated[int, msgspec.Meta(ge=0, le=2**32)] | None = None
 
 
 class Proven(Message, frozen=True, kw_only=True, tag="proven"):

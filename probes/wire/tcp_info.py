@@ -4,14 +4,37 @@ from __future__ import annotations
 
 import struct
 
-SIZE = 104  # up to and with tcpi_total_retrans, the same since Linux 2.6
+import msgspec
+
+SIZE = 160  # up to and with tcpi_data_segs_out, since Linux 4.6
 _TOTAL_RETRANS = struct.Struct("@I")
-_OFFSET = 100
+_RETRANS_AT = 100
+_DATA_SEGS_OUT_AT = 156
 
 
-def retransmissions(info: bytes) -> int | None:
-    """Segments sent again since the connection began; None if the kernel told too little."""
+class Segments(msgspec.Struct, frozen=True):
+    """Segments with data that one end has sent, and how many of them it sent again."""
+
+    sent: int
+    resent: int
+
+    def since(self, before: Segments) -> Segments:
+        """What came after ``before``."""
+        return Segments(max(0, self.sent - before.sent), max(0, self.resent - before.resent))
+
+
+def read(info: bytes) -> Segments | None:
+    """None if the kernel told too little."""
     if len(info) < SIZE:
         return None
-    count: int = _TOTAL_RETRANS.unpack_from(info, _OFFSET)[0]
-    return count
+    resent: int = _TOTAL_RETRANS.unpack_from(info, _RETRANS_AT)[0]
+    sent: int = _TOTAL_RETRANS.unpack_from(info, _DATA_SEGS_OUT_AT)[0]
+    return Segments(sent, resent)
+
+
+def round_trips(one: Segments, other: Segments) -> tuple[int, int]:
+    """How many round trips both ends' segments amount to, and how many of these were lost:
+    a round trip is lost when either of its two packets is."""
+    sent = (one.sent + other.sent) // 2
+    lost = sum(sent * end.resent / end.sent for end in (one, other) if end.sent)
+    return sent, min(sent, round(lost))

@@ -194,7 +194,7 @@ def test_what_is_needed_must_be_there(missing: str) -> None:
     ("message", "text"),
     [
         (messages.Ping(n=1), '{"type":"ping","n":1}'),
-        (messages.Pong(n=1), '{"type":"pong","n":1,"resent":null}'),
+        (messages.Pong(n=1), '{"type":"pong","n":1,"segments":null,"resent":null}'),
         (
             messages.Proven(address="192.0.2.1"),
             '{"type":"proven","address":"192.0.2.1"}',
