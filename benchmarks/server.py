@@ -49,7 +49,7 @@ def run() -> Iterator[Row]:
         float(len(wrong)),
         "reports",
         0.0,
-        f"of {len(seconds)}" + (f"; the first: {wrong[0]}"[:300] if wrong else ""),
+        f"of {len(seconds)}" + (f"; the first: {wrong[0]}"[:80] if wrong else ""),
     )
     shown = ", ".join(f"{s:.2f}" for s in slowest)
     yield Row("  the slowest", max(slowest), "s", SLOWEST_AT_MOST_S, f"{REPEATS} runs: {shown}")

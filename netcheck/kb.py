@@ -116,7 +116,7 @@ def values_of(report: Report, finding: Finding) -> dict[str, object]:
     """Return what the article of ``finding`` can be filled in with; unknown values are absent."""
     common: dict[str, object] = {
         "hostname": report.host.name,
-        "system": report.host.system,
+        "system": _kind_of(report.host.system),
         "lan_address": _lan_address(report.host.addresses, report.host.gateways),
         "router_address": next(iter(report.host.gateways), None),
         "server_host": report.server.host,
@@ -128,6 +128,12 @@ def values_of(report: Report, finding: Finding) -> dict[str, object]:
     }
     known = {name: value for name, value in common.items() if value not in (None, "", [])}
     return {**known, **finding.parameters}
+
+
+def _kind_of(system: str) -> str:
+    """Windows, Linux or Darwin, by which an article chooses its commands; else empty."""
+    named = {"Windows": "Windows", "Linux": "Linux", "macOS": "Darwin", "Darwin": "Darwin"}
+    return next((kind for name, kind in named.items() if name in system), "")
 
 
 def _lan_address(addresses: list[str], gateways: list[str]) -> str | None:

@@ -47,6 +47,9 @@ SERVER_VARIABLE = "NETCHECK_SERVER"
     help="Write the report to a file instead of standard output.",
 )
 @click.option("--details", is_flag=True, help="Show every port and fact in the text report.")
+@click.option(
+    "--articles", is_flag=True, help="Add the steps of every remedy, with this computer's values."
+)
 @click.option("--bind", metavar="ADDRESS", help="Test from this address of this computer.")
 @click.option(
     "--insecure", is_flag=True, help="Accept any certificate of the server; the report says so."
@@ -57,6 +60,7 @@ def check(
     format_name: str,
     output: Path | None,
     details: bool,
+    articles: bool,
     bind: str | None,
     insecure: bool,
 ) -> None:
@@ -85,11 +89,12 @@ def check(
     except (LinkError, SetupError) as error:
         _refuse(str(error))
     titles = {profile.id: profile.title for profile in chosen}
+    shown = {"details": details, "articles": articles, "profile_titles": titles}
     try:
-        _deliver(report, format_name, output, details, titles)
+        _deliver(report, format_name, output, **shown)
     except ReportError as error:
         # The check is done; its result is not to be lost with the file.
-        _deliver(report, format_name, None, details, titles)
+        _deliver(report, format_name, None, **shown)
         _refuse(str(error))
     raise SystemExit(EXIT[report.overall])
 
@@ -211,13 +216,10 @@ def _interruptible(check: Check) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _deliver(
-    report: Report, format_name: str, output: Path | None, details: bool, titles: dict[str, str]
-) -> None:
+def _deliver(report: Report, format_name: str, output: Path | None, **options: object) -> None:
     """Write the report to its place.  Raises ReportError."""
     from netcheck.report import formats, page, save
 
-    options: dict[str, object] = {"details": details, "profile_titles": titles}
     if output is None:
         text = formats.render(format_name, report, **options, **page.options_for(sys.stdout))
         click.echo(text, nl=False)

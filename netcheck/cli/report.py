@@ -51,11 +51,14 @@ def report_group() -> None:
 @report_group.command()
 @click.argument("file", type=_FILE)
 @click.option("--details", is_flag=True, help="Also show every port and measurement.")
-def show(file: Path, details: bool) -> None:
+@click.option("--articles", is_flag=True, help="Also show the steps of every remedy.")
+def show(file: Path, details: bool, articles: bool) -> None:
     """Show the report in FILE."""
     from netcheck.report import text
 
-    text_of = text.render(_read(file), details=details, file=str(file), **_terminal())
+    text_of = text.render(
+        _read(file), details=details, articles=articles, file=str(file), **_terminal()
+    )
     click.echo(text_of, nl=False)
 
 

@@ -100,9 +100,21 @@ class Page:
     def line(self, text: str = "", style: str = "") -> None:
         self._console.print(self.styled(text, style))
 
+    def rule(self) -> None:
+        """A line across the page."""
+        self._console.rule(characters="-" if self.ascii_only else "─", style="")
+
     def heading(self, text: str) -> None:
         self._console.print()
         self.line(text, "bold")
+
+    def markdown(self, text: str) -> None:
+        """Markdown of our own knowledge base, whose renderer has made all values harmless."""
+        from rich.markdown import Markdown
+
+        if self.ascii_only:
+            text = text.translate(_TYPOGRAPHY).encode("ascii", "replace").decode()
+        self._console.print(Markdown(text))
 
     def rows(
         self,

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, get_args
 
 from netcheck import kb, profile
+from netcheck.report.articles import add_articles
 from netcheck.report.details import add_details, milliseconds
 from netcheck.report.model import Feature, Finding, Report, Severity, Verdict
 from netcheck.report.page import Page, clean
@@ -57,6 +58,7 @@ def render(
     report: Report,
     *,
     details: bool = False,
+    articles: bool = False,
     width: int = 80,
     colour: bool = False,
     ascii_only: bool = False,
@@ -65,7 +67,8 @@ def render(
 ) -> str:
     """The report as lines of at most `width` columns (40 or more).
 
-    `file` is where the report is saved, if it is; `profile_titles` are the names, by id, of
+    `articles` adds the steps of every remedy, with this computer's values.  `file` is where
+    the report is saved, if it is; `profile_titles` are the names, by id, of
     profiles that are not built in.
     """
     page = Page(width=width, colour=colour, ascii_only=ascii_only)
@@ -76,10 +79,12 @@ def render(
     _add_features(page, report, names)
     _add_remedies(page, report)
     _add_circumstances(page, report)
+    if articles:
+        add_articles(page, report)
     if details:
         add_details(page, report)
     else:
-        _add_hint(page, file)
+        _add_hint(page, file, articles=articles)
     return page.text()
 
 
@@ -219,13 +224,14 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _add_hint(page: Page, file: str | None) -> None:
+def _add_hint(page: Page, file: str | None, *, articles: bool) -> None:
     if file is not None and clean(file) == file:
-        page.heading("Every measurement")
+        page.heading("Every step and every measurement")
         commands = []
     else:
         file = "report.json"
-        page.heading("Every measurement, once the report is saved")
+        page.heading("Every step and every measurement, once the report is saved")
         commands = [f"netcheck check --format json --output {file}"]
-    commands.append(f"netcheck report show {shlex.quote(file)} --details")
+    show = f"netcheck report show {shlex.quote(file)}"
+    commands += ([] if articles else [f"{show} --articles"]) + [f"{show} --details"]
     page.rows(((command,) for command in commands), widths=[])

@@ -1,7 +1,7 @@
 """Connect-back: calls from the server to the client's own ports.
 
 Only to an address that has proved to be the client's own, only to ports that
-this session declared, bounded in number and rate.  ``Policy`` decides, ``Caller`` calls.
+this session declared, bounded in number and rate.  ``refuse`` decides, ``Caller`` calls.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -115,11 +115,11 @@ async def http(
         await _settled()
 
 
-def answers(status: int, **headers: str) -> Serve:
+def answers(status: int, *, secure: bool = True, **headers: str) -> Serve:
     async def handle(request: web.BaseRequest) -> web.Response:
         return web.Response(status=status, text="no", headers=headers)
 
-    return partial(http, handle)
+    return partial(http, handle, secure=secure)
 
 
 def websocket(
@@ -128,10 +128,8 @@ def websocket(
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         socket = Socket(protocols=protocols, compress=False, timeout=0.1)
         await socket.prepare(request)
-        try:
+        with suppress(ConnectionError, RuntimeError):
             await talk(socket)
-        except (ConnectionError, RuntimeError):
-            pass
         return socket
 
     return partial(http, handle)
@@ -216,7 +214,9 @@ def lies(message: Mapping[str, Any]) -> list[Any]:
                 "transport": "udp", "port": 1, "number": 65535, "source": "\x1b[2J",
                 "count": -5, "altered": -1, "first_s": -1e9, "last_s": 1e300,
             }  # fmt: skip
-            return [LEDGER | {"id": number, "lines": [line] * 4000, "accepted": [1], "garbled": [1]}]
+            return [
+                LEDGER | {"id": number, "lines": [line] * 4000, "accepted": [1], "garbled": [1]}
+            ]
     return [{"type": "proven", "address": "\x1b[2J not an address"}]
 
 
@@ -230,7 +230,7 @@ SERVERS: dict[str, Serve] = {
     "tcp-mute": partial(stream, _mute),
     "tcp-ends": partial(stream, _ends),
     "tcp-banner": partial(stream, says(b"220 mail.example ESMTP\r\n")),
-    "http": partial(answers(200), secure=False),
+    "http": answers(200, secure=False),
     "https": answers(404),
     "https-ok": answers(200),
     "https-unauthorized": answers(401),

@@ -1,4 +1,4 @@
-"""Addresses of loopback that nobody else uses, so that servers on fixed ports can run side by side."""
+"""Addresses of loopback that nobody else uses: servers on fixed ports run side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Profiles: the built-in ones hold what the facts say, a user's own is read, a wrong one refused."""
+"""Profiles: the built-in ones hold the facts, a user's own is read, a wrong one refused."""
 
 from __future__ import annotations
 
@@ -230,8 +230,8 @@ WRONG = {
         "requires[1].local-port", "only for outbound-tcp",
     ),
     "udp-of-many": (
-        'probe = "outbound-tcp"\nports = [5223]\nlocal-port = 5224', 'probe = "udp"\nports = [1, 2]',
-        "requires[1].ports", "one requirement for each",
+        'probe = "outbound-tcp"\nports = [5223]\nlocal-port = 5224',
+        'probe = "udp"\nports = [1, 2]', "requires[1].ports", "one requirement for each",
     ),
     "bad-id": ('"chat-box"', '"Chat box"', "id", "lower-case letters, digits and hyphens"),
     "empty-id": ('"chat-box"', '""', "id", "lower-case letters"),
@@ -387,7 +387,11 @@ def _toml(value: object) -> str:
         case list():
             return "[" + ", ".join(map(_toml, value)) + "]"
         case str():
-            return '"' + "".join(f"\\U{ord(c):08x}" for c in value if not "\ud800" <= c < "\ue000") + '"'
+            return (
+                '"'
+                + "".join(f"\\U{ord(c):08x}" for c in value if not "\ud800" <= c < "\ue000")
+                + '"'
+            )
     return repr(value)
 
 

@@ -65,7 +65,11 @@ def tries(*outcomes: AttemptOutcome, detail: str = "") -> tuple[Attempt, ...]:
 
 
 def silent(count: int = ENOUGH) -> tuple[Attempt, ...]:
-    return tries(*(["silent"] * count))
+    return tries(*repeated("silent", count))
+
+
+def repeated(outcome: AttemptOutcome, count: int = ENOUGH) -> tuple[AttemptOutcome, ...]:
+    return (outcome,) * count
 
 
 def outbound_tcp(
@@ -148,24 +152,17 @@ def inbound_udp_from_6901(calls: tuple[Attempt, ...], **more: Any) -> InboundUdp
 
 
 def control(**more: Any) -> Control:
-    return Control(
-        id="control",
-        at_s=0.0,
-        took_s=2.0,
-        **(
-            {
-                "host": "echo.example.net",
-                "attempts": (ControlAttempt(port=8463, outcome="connected"),),
-                "connected": True,
-                "server_address": SERVER,
-                "local_address": OURS,
-                "observed_address": f"{OURS}:40000",
-                "confirmed_at_end": True,
-                "certificate": "pinned",
-            }
-            | more
-        ),
-    )
+    usual: dict[str, Any] = {
+        "host": "echo.example.net",
+        "attempts": (ControlAttempt(port=8463, outcome="connected"),),
+        "connected": True,
+        "server_address": SERVER,
+        "local_address": OURS,
+        "observed_address": f"{OURS}:40000",
+        "confirmed_at_end": True,
+        "certificate": "pinned",
+    }
+    return Control(id="control", at_s=0.0, took_s=2.0, **(usual | more))
 
 
 def unreached(*attempts: ControlAttempt, **more: Any) -> Control:
@@ -199,7 +196,7 @@ def ledger(*arrivals: Arrival, **more: Any) -> Ledger:
 def arrived(observation: OutboundTcp | OutboundUdp, **more: Any) -> Arrival:
     """The ledger's line for an outbound probe."""
     transport: Transport = "tcp" if isinstance(observation, OutboundTcp) else "udp"
-    line = {"source": f"{PUBLIC}:40000", "count": 1} | more
+    line: dict[str, Any] = {"source": f"{PUBLIC}:40000", "count": 1} | more
     return Arrival(transport=transport, port=observation.port, number=observation.number, **line)
 
 
@@ -255,7 +252,9 @@ def network(*changes: AnyObservation) -> tuple[AnyObservation, ...]:
     return (*kept, *replaced.values())
 
 
-def all_inbound(calls: tuple[Attempt, ...], *, tcp: Iterable[int] | None = None) -> tuple[AnyObservation, ...]:
+def all_inbound(
+    calls: tuple[Attempt, ...], *, tcp: Iterable[int] | None = None
+) -> tuple[AnyObservation, ...]:
     """Every call from outside has this outcome."""
     return (
         *(inbound_tcp(port, calls) for port in (PLAN.inbound_tcp if tcp is None else tcp)),
@@ -295,9 +294,7 @@ _INBOUND = st.fixed_dictionaries(
     }
 )
 _PROBED = tuple(
-    o
-    for o in open_network()
-    if isinstance(o, (OutboundTcp, OutboundUdp, InboundTcp, InboundUdp))
+    o for o in open_network() if isinstance(o, (OutboundTcp, OutboundUdp, InboundTcp, InboundUdp))
 )
 _SOME_PORTS = st.sets(st.sampled_from(PLAN.outbound_tcp), max_size=4).map(tuple)
 
@@ -307,7 +304,9 @@ def networks(draw: st.DrawFn, *, confirmed: bool | None = None) -> tuple[AnyObse
     """Any outcomes of some probes, under any circumstances."""
     changes: list[AnyObservation] = []
     for o in draw(st.lists(st.sampled_from(_PROBED), max_size=8, unique_by=lambda o: o.id)):
-        more = draw(_OUTBOUND if isinstance(o, (OutboundTcp, OutboundUdp)) else _INBOUND)
+        more: dict[str, Any] = draw(
+            _OUTBOUND if isinstance(o, (OutboundTcp, OutboundUdp)) else _INBOUND
+        )
         changes.append(msgspec.structs.replace(o, **more))
     reached = draw(st.booleans())
     changes.append(

@@ -1,4 +1,4 @@
-"""What a user can do: every verdict that these probes can decide, and the sentence that says why."""
+"""What a user can do: every verdict that these probes can decide, and its sentence."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from .measured import (
     inbound_udp,
     inbound_udp_from_6901,
     ledger,
-    loss,
     lookup,
+    loss,
     network,
     networks,
     open_network,
@@ -162,11 +162,11 @@ CASES: dict[str, tuple[Iterable[AnyObservation], dict[str, tuple[str, int | None
     ),
     "voice-tcp-blocked": (
         [FROM_6901_SILENT],
-        {"voice": ("fails", None, "Outgoing from port 6901 TCP 6901 is blocked.")},
+        {"voice": ("fails", None, "TCP 6901 from local port 6901 is blocked.")},
     ),
     "voice-tcp-busy": (
         [outbound_tcp(6901, (), local_port=6901, busy=True)],
-        {"voice": ("unknown", None, "TCP 6901 is in use on this computer")},
+        {"voice": ("unknown", None, "from local port 6901 is in use on this computer")},
     ),
     "voice-udp-blocked": (
         [*NO_UDP_OUT, *NO_UDP_IN], {"voice": ("fails", None, "UDP 6901 gets through in neither")},
@@ -225,7 +225,7 @@ CASES: dict[str, tuple[Iterable[AnyObservation], dict[str, tuple[str, int | None
     "data-sharing-does-not-need-the-way-in": ([inbound_tcp(1503, silent())], {}),
     "calls-blocked": (
         [outbound_tcp(1720, silent())],
-        {name: ("fails", None, "TCP 1720 is blocked.") for name in ("call-out", "audio", "video")},
+        dict.fromkeys(("call-out", "audio", "video"), ("fails", None, "TCP 1720 is blocked.")),
     ),
     "audio-blocked": (
         [outbound_tcp(1731, silent())], {"audio": ("fails", None, "TCP 1731 is blocked.")},
@@ -334,7 +334,7 @@ def test_a_feature_names_the_findings_it_rests_on_and_no_others() -> None:
     found = diagnose(PROFILES, PLAN, seen)
     cause = {f.id: f.cause for f in found.findings}
     by_feature = {f.feature: {cause[i] for i in f.findings} for f in found.features}
-    assert by_feature == dict.fromkeys(OPEN, set()) | {
+    assert by_feature == {name: set[str]() for name in OPEN} | {
         "messaging": {"outbound-tcp-blocked"},
         "data-sharing": {"outbound-tcp-refused"},
         "voice": {"outbound-udp-blocked"},

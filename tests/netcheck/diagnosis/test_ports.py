@@ -1,4 +1,4 @@
-"""Each port's state: what the outcomes of its tries, the ledger and the path's loss allow to say."""
+"""Each port's state: what its tries, the ledger and the path's loss allow to say."""
 
 from __future__ import annotations
 
@@ -43,18 +43,19 @@ from .measured import (
     open_network,
     outbound_tcp,
     outbound_udp,
+    repeated,
     silent,
     tries,
     udp_from_6901,
     unreached,
 )
 
-STATES = frozenset(
-    "open refused blocked intercepted altered busy unavailable untested unknown".split()
-)
+# The contract's, and "unknown" for what is not plain.
+STATES = {"open", "refused", "blocked", "intercepted", "altered", "busy", "unavailable"}
+STATES |= {"untested", "unknown"}
 
 TCP = outbound_tcp(1863, silent())
-MUTE = outbound_tcp(1863, tries(*["mute"] * ENOUGH))
+MUTE = outbound_tcp(1863, tries(*repeated("mute")))
 CLOSED = outbound_tcp(1863, tries("closed", "closed"))
 FOREIGN = outbound_tcp(1863, tries("foreign"))
 UDP = outbound_udp(silent())
@@ -244,7 +245,8 @@ INBOUND: dict[str, tuple[InboundTcp | InboundUdp, list[AnyObservation], str, str
     "tcp-closed": (inbound_tcp(1720, tries("closed")), [], "intercepted", "another computer"),
     "tcp-busy": (inbound_tcp(1720, (), busy=True), [], "busy", "1720 is taken by another program"),
     "tcp-busy-by": (
-        inbound_tcp(1720, (), busy=True, busy_by="conf.exe"), [], "busy", "1720 is taken by conf.exe",
+        inbound_tcp(1720, (), busy=True, busy_by="conf.exe"),
+        [], "busy", "1720 is taken by conf.exe",
     ),
     "tcp-untested": (
         inbound_tcp(1720, (), untested="it needs more rights"), [], "untested", "more rights",
@@ -332,9 +334,10 @@ def test_an_observation_takes_the_place_of_what_was_planned() -> None:
 
 
 def test_outbound_comes_first_and_ports_are_in_order() -> None:
-    found = [(p.direction == "inbound", p.transport, p.port) for p in ports.judge(
-        Facts(open_network()), PLAN
-    )]
+    found = [
+        (p.direction == "inbound", p.transport, p.port)
+        for p in ports.judge(Facts(open_network()), PLAN)
+    ]
     assert found == sorted(found)
 
 

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from netcheck import kb
 from netcheck.report.model import Feature, Port, Report, Verdict
 from netcheck.report.page import MIN_WIDTH, clean, options_for
 from netcheck.report.text import render, summary
@@ -240,12 +241,28 @@ def test_what_weakens_the_test_is_said() -> None:
 
 
 def test_the_hint_names_the_file_only_if_it_can_be_typed() -> None:
-    hint = _sections(render(all_good(), file="my report.json"))["Every measurement"]
-    assert hint == ["  netcheck report show 'my report.json' --details"]
+    hint = _sections(render(all_good(), file="my report.json"))["Every step and every measurement"]
+    assert hint == [
+        "  netcheck report show 'my report.json' --articles",
+        "  netcheck report show 'my report.json' --details",
+    ]
     for file in (None, "evil\x1b[2J.json"):
         text = render(all_good(), file=file)
         assert "  netcheck report show report.json --details" in text.splitlines()
     assert "--details" not in render(all_good(), details=True, file="r.json")
+
+
+def test_articles_are_filled_in_with_the_values_of_the_report() -> None:
+    report = behind_nat()
+    text = render(report, articles=True)
+    for finding in report.findings:
+        assert kb.article_for(finding.cause).title in text
+    assert "What to do" in text
+    assert report.host.addresses[0] in text
+    assert "--articles" not in text
+    assert all(len(line) <= 80 for line in text.splitlines())
+    plain = render(report, articles=True, ascii_only=True)
+    assert plain.isascii()
 
 
 # ---- details ----
