@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
@@ -78,7 +79,7 @@ def check(
         if format_name not in formats.names():
             _refuse(f"There is no format {format_name[:40]!r}; use {' or '.join(formats.names())}.")
         chosen = _profiles(profiles)
-        if bind is not None and not link.is_address(bind):
+        if bind is not None and not _own(bind):
             _refuse(f"--bind {bind[:60]!r} is not an IP address of this computer.")
         if output is not None and not output.absolute().parent.is_dir():
             _refuse(f"There is no folder {output.absolute().parent} to write the report to.")
@@ -97,6 +98,21 @@ def check(
         _deliver(report, format_name, None, **shown)
         _refuse(str(error))
     raise SystemExit(EXIT[report.overall])
+
+
+def _own(address: str) -> bool:
+    """Whether ``address`` is one of this computer's: tried, since a list may lack some."""
+    from probes.wire import link
+
+    if not link.is_address(address):
+        return False
+    try:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.bind((address, 0))
+    except OSError:
+        return False
+    return True
 
 
 def _refuse(sentence: str) -> NoReturn:

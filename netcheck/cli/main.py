@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -22,6 +23,9 @@ _COMMANDS = {
 _CRASHED = 70
 """A fault of netcheck itself (EX_SOFTWARE of sysexits.h): never to be read as a verdict."""
 
+_INTERRUPTED = 130
+"""Ended by Ctrl+C, as shells say it; click's own 1 would be read as a verdict."""
+
 
 class _Lazy(click.Group):
     """A group whose commands are imported when they are called."""
@@ -35,6 +39,12 @@ class _Lazy(click.Group):
         module, name, _ = _COMMANDS[cmd_name]
         command: click.Command = getattr(import_module(module), name)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(_INTERRUPTED)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -28,7 +28,12 @@ MAX_WIDTH = 100
 
 _TYPOGRAPHY = str.maketrans(
     {"–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "…": "...", "×": "x", "→": "->"}
+    | {"•": "-", "─": "-"}  # what rich draws itself
 )
+
+
+def _in_ascii(text: str) -> str:
+    return text.translate(_TYPOGRAPHY).encode("ascii", "replace").decode()
 
 
 def clean(text: str, *, ascii_only: bool = False) -> str:
@@ -38,7 +43,7 @@ def clean(text: str, *, ascii_only: bool = False) -> str:
     if len(shown) > MAX_TEXT or len(text) > MAX_TEXT * 2:
         shown = shown[: MAX_TEXT - 1] + "…"
     if ascii_only:
-        shown = shown.translate(_TYPOGRAPHY).encode("ascii", "replace").decode()
+        shown = _in_ascii(shown)
     return shown
 
 
@@ -113,7 +118,7 @@ class Page:
         from rich.markdown import Markdown
 
         if self.ascii_only:
-            text = text.translate(_TYPOGRAPHY).encode("ascii", "replace").decode()
+            text = _in_ascii(text)
         self._console.print(Markdown(text))
 
     def rows(
@@ -154,5 +159,5 @@ class Page:
 
     def text(self) -> str:
         """Everything so far; no line ends in a blank."""
-        lines = self._file.getvalue().splitlines()
-        return "".join(line.rstrip() + "\n" for line in lines)
+        text = "".join(line.rstrip() + "\n" for line in self._file.getvalue().splitlines())
+        return _in_ascii(text) if self.ascii_only else text
