@@ -8,11 +8,22 @@ import errno
 import time
 from collections.abc import Awaitable, Callable
 
+from probes import silence
 from probes.observation import Attempt, AttemptOutcome, Transport
 from probes.session import Session, cancelled_at_end
 
 _REFUSALS_ENOUGH = 2
 """One reset may be a passing overload; two, a round trip apart, are an answer."""
+
+LAG_S = 0.02
+"""A timer that fires later than this says that this computer was too busy to listen, and
+that answers may be waiting to be read: they are read before their absence is believed."""
+
+CATCH_UPS_MAX = 4
+"""A computer that never catches up is tested all the same, as well as it can."""
+
+ALONE = 1.5
+"""Tries that end the one before them are further apart: an answer may be on its way."""
 
 _LATE = 1.5
 """A try that is older than this many of the answered try's times was lost, not slow."""
@@ -59,8 +70,8 @@ async def race(
 ) -> list[Try]:
     """Start ``job`` again and again until the tries are settled or silence means something.
 
-    ``one_at_a_time``: a new try ends the one before it, unless that has got beyond
-    silence; for sockets that cannot share their local port.
+    ``one_at_a_time``: a new try ends the one before it; for sockets that cannot share
+    their local port.
     """
     tries: list[Try] = []
     tasks: set[asyncio.Task[None]] = set()
@@ -74,38 +85,52 @@ async def race(
 
     async def wait_for_news(seconds: float) -> None:
         news.clear()
-        if not settled(tries):
+        if seconds > 0 and not settled(tries):
             try:
-                async with asyncio.timeout(max(0.0, seconds)):
+                async with asyncio.timeout(seconds):
                     await news.wait()
             except TimeoutError:
                 pass
 
+    def enough() -> bool:
+        made = len(tries)
+        return settled(tries) or (
+            made >= silence.ATTEMPTS_MIN and made >= session.attempts_wanted(transport)
+        )
+
     async with cancelled_at_end(tasks):
         due = time.monotonic()
-        attempt = 0
+        catch_ups = 0
         last: asyncio.Task[None] | None = None
-        while attempt < session.attempts_wanted(transport) and not settled(tries):
-            wait = due - time.monotonic()
-            if wait > 0:
-                await wait_for_news(wait)
+        while not enough():
+            await wait_for_news(due - time.monotonic())
+            lag = time.monotonic() - due
+            if lag < 0:
                 continue
-            under_way = last is not None and not last.done() and tries[-1].outcome != "silent"
-            if not (one_at_a_time and under_way):
-                if one_at_a_time and last is not None:
-                    last.cancel()
-                    await asyncio.gather(last, return_exceptions=True)
-                this = Try(session.now())
-                tries.append(this)
-                last = asyncio.create_task(run(this))
-                tasks.add(last)
-                # Let it begin, so that a first round trip may be known for the next pause.
-                await asyncio.sleep(0)
-            due += session.pace.gap_s(attempt) * (1.5 if one_at_a_time else 1)
-            attempt += 1
+            if lag > LAG_S and catch_ups < CATCH_UPS_MAX:
+                catch_ups += 1
+                due = time.monotonic() + max(session.pace.gap_s(len(tries)), 2 * lag)
+                continue
+            if tries and tries[-1].outcome == "mute" and tries[-1].age_s < session.pace.patience_s:
+                # It is connected and asks already: a further try would only repeat it.
+                due = time.monotonic() + max(0.0, session.pace.patience_s - tries[-1].age_s)
+                continue
+            if one_at_a_time and last is not None:
+                last.cancel()
+                await asyncio.gather(last, return_exceptions=True)
+                if settled(tries):
+                    break
+            this = Try(session.now())
+            tries.append(this)
+            last = asyncio.create_task(run(this))
+            tasks.add(last)
+            gap = session.pace.gap_s(len(tries) - 1)
+            due = time.monotonic() + gap * (ALONE if one_at_a_time else 1)
         end = time.monotonic() + session.pace.patience_s
         while not settled(tries) and any(not t.done() for t in tasks) and time.monotonic() < end:
             await wait_for_news(end - time.monotonic())
+            if time.monotonic() - end > LAG_S:
+                await wait_for_news(2 * (time.monotonic() - end))
     _count(session, transport, tries)
     return tries
 

@@ -124,22 +124,25 @@ class Calls:
             )
 
     async def _stop_when_known(self) -> None:
-        """End the calls to a port once it was heard, or once silence means something."""
+        """End the calls to the ports that are known, or whose silence means something.
+
+        The server ends those by itself that were answered; so there is nothing to look
+        for before the least number of calls has been made.
+        """
         session = self._session
         began = time.monotonic()
         offsets = session.pace.offsets_s(silence.ATTEMPTS_MAX)
         # A call takes half a round trip to be asked for and half to arrive.
         delay = session.pace.rtt_s + session.pace.patience_s
+        await asyncio.sleep(offsets[silence.ATTEMPTS_MIN - 1] + delay)
         while len(self._stopped) < len(self._ports):
-            await asyncio.sleep(_LOOK_S)
             elapsed = time.monotonic() - began
             made = sum(offset + delay <= elapsed for offset in offsets)
-            enough = made >= silence.ATTEMPTS_MIN and session.silence_means_blocked(
-                self._transport, made
-            )
+            enough = session.silence_means_blocked(self._transport, made)
             for called in self._ports.values():
                 if called.port not in self._stopped and (called.known or enough):
                     self._stop(called.port)
+            await asyncio.sleep(_LOOK_S)
 
     def _stop(self, port: int) -> None:
         if self._request_id is not None:

@@ -25,20 +25,21 @@ def show(name: str) -> None:
     """Show the features of a profile and what each requires."""
     from netcheck import profile
     from netcheck.diagnosis.features import spans
+    from netcheck.report.page import clean
 
     try:
         chosen = profile.find(name)
     except profile.ProfileError as error:
-        click.echo(str(error), err=True)
+        click.echo(clean(str(error)), err=True)
         raise SystemExit(2) from None
-    click.echo(f"{chosen.title} ({chosen.id})")
+    click.echo(clean(f"{chosen.title} ({chosen.id})"))
     for feature in chosen.features:
-        facts = f"  [{', '.join(feature.facts)}]" if feature.facts else ""
-        click.echo(f"\n{feature.title} ({feature.id}){facts}")
+        facts = f" [{', '.join(feature.facts)}]" if feature.facts else ""
+        click.echo("\n" + clean(f"{feature.title} ({feature.id}){facts}"))
         for need in feature.requires:
             ports = spans(need.port_numbers)
             source = f" from local port {need.local_port}" if need.local_port else ""
             some = f", at least {need.at_least}" if need.at_least else ""
             shown = "" if need.decides else " (shown only)"
             what = f"{need.probe} {ports}".strip() if ports else need.means or need.protocol
-            click.echo(f"  - {what}{source}{some}{shown}")
+            click.echo("  - " + clean(f"{what}{source}{some}{shown}"))

@@ -28,6 +28,8 @@ from probes.wire.messages import (
 )
 
 _DECISIVE: frozenset[CallOutcome] = frozenset({"answered", "foreign"})
+LAG_S = 0.02  # a timer later than this is a server that was busy with others
+CATCH_UPS_MAX = 4  # one that never catches up calls all the same
 _REFUSALS_ENOUGH = 2  # one reset may be a passing overload; two, a round trip apart, are an answer
 
 
@@ -152,7 +154,8 @@ class Caller:
         tasks: list[asyncio.Task[None]] = []
         try:
             for index, offset in enumerate(sorted(request.offsets_ms)):
-                await _until(settled, began + offset / 1000)
+                shift = await _until(settled, began + offset / 1000)
+                began, end = began + shift, end + shift
                 if settled.is_set():
                     break
                 await self._pace()
@@ -300,10 +303,23 @@ async def _when_all_done(tasks: tuple[asyncio.Task[None], ...], event: asyncio.E
     event.set()
 
 
-async def _until(event: asyncio.Event, moment: float) -> None:
-    """Wait for ``event``, at most until ``moment`` of the monotonic clock."""
-    try:
-        async with asyncio.timeout(max(0.0, moment - time.monotonic())):
-            await event.wait()
-    except TimeoutError:
-        pass
+async def _until(event: asyncio.Event, moment: float) -> float:
+    """Wait for ``event``, at most until ``moment`` of the monotonic clock.
+
+    Gives the seconds by which the moment had to be put off: a server that wakes up late was
+    too busy to read answers, and reads them before it makes another call.
+    """
+    shift = 0.0
+    for _ in range(CATCH_UPS_MAX):
+        wait = moment + shift - time.monotonic()
+        if wait > 0:
+            try:
+                async with asyncio.timeout(wait):
+                    await event.wait()
+            except TimeoutError:
+                pass
+        lag = time.monotonic() - moment - shift
+        if event.is_set() or lag <= LAG_S:
+            break
+        shift += 3 * lag
+    return shift

@@ -8,12 +8,14 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
 
 from netcheck.server.ledger import Ledger
 from netcheck.server.limits import Bucket, ServerLimits
 from probes.wire import frame, messages
 
 
+@lru_cache(maxsize=4096)
 def canonical(address: str) -> str:
     """One spelling for one address: no zone, IPv4-mapped IPv6 as IPv4."""
     parsed = ipaddress.ip_address(address.partition("%")[0])

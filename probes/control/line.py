@@ -252,13 +252,14 @@ class Line:
         if late and not self._stalled:
             self._stalls += 1
         self._stalled = late
-        if not late:
-            session.pace = session.pace.measured(rtt)
         self._answered += 1
         if pong.segments is not None and pong.resent is not None:
             self._server_last = tcp_info.Segments(pong.segments, pong.resent)
             self._server_first = self._server_first or self._server_last
         sent, lost = self._round_trips()
+        if not late or lost == session.control_tally.lost:
+            # One that had to be repeated says nothing of how long a round trip takes.
+            session.pace = session.pace.measured(rtt)
         session.control_tally.sent, session.control_tally.lost = sent, lost
 
     def _round_trips(self) -> tuple[int, int]:

@@ -104,7 +104,9 @@ async def http(
     *,
     secure: bool = True,
 ) -> AsyncIterator[int]:
-    runner = web.ServerRunner(web.Server(handle, access_log=None), shutdown_timeout=0.1)
+    runner = web.ServerRunner(
+        web.Server(handle, access_log=None, handler_cancellation=True), shutdown_timeout=0.1
+    )
     await runner.setup()
     site = web.TCPSite(runner, address, 0, ssl_context=tls if secure else None)
     await site.start()
@@ -138,6 +140,11 @@ def websocket(
 async def _listen(socket: Socket) -> None:
     async for _ in socket:
         pass
+
+
+async def _deaf(socket: Socket) -> None:
+    """Not even a goodbye is answered."""
+    await asyncio.Event().wait()
 
 
 def first(text: str | bytes) -> Serve:
@@ -244,6 +251,7 @@ SERVERS: dict[str, Serve] = {
     "busy": answers(503),
     "other-version": answers(426),
     "mute": websocket(_listen),
+    "deaf": websocket(_deaf),
     "garbage": first("hello"),
     "binary": first(b"\0\xff"),
     "no-unicode": first('{"type": "welcome", "software": "\\ud800"}'),

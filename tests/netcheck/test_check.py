@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import time
 from collections.abc import AsyncIterator
@@ -271,7 +272,7 @@ async def test_a_check_that_is_over_is_not_cancelled(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0, 0.02, 0.05, 0.1, 0.5])
-@pytest.mark.parametrize("server", ["tcp-mute", "tls-mute", "mute", "welcome-then-mute"])
+@pytest.mark.parametrize("server", ["tcp-mute", "tls-mute", "mute", "deaf", "welcome-then-mute"])
 async def test_a_check_of_a_mute_server_is_cancelled_as_promptly(
     folder: Path, server: str, seconds: float
 ) -> None:
@@ -280,6 +281,29 @@ async def test_a_check_of_a_mute_server_is_cancelled_as_promptly(
     assert not report.complete
     assert {f.verdict for f in report.features} == {"unknown"}
     assert report.findings == []
+
+
+async def test_a_check_may_be_cancelled_at_any_turn_of_the_greeting(folder: Path) -> None:
+    """A connection that is won in the very moment of the cancellation is closed as well."""
+    pem = certificate.kept(folder)
+    for turns in range(40):
+        greeted = asyncio.Event()
+
+        async def greet(socket: hostile.Socket, greeted: asyncio.Event = greeted) -> None:
+            greeted.set()
+            async for _ in socket:
+                pass
+
+        at = address()
+        async with hostile.websocket(greet)(at, certificate.context(pem)) as port:
+            check = checking(Link(at, (port,), certificate.fingerprint(pem)))
+            running = asyncio.create_task(check.run())
+            await greeted.wait()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            check.cancel()
+            assert not (await running).complete
+    gc.collect()  # what was left open says so now
 
 
 async def test_the_run_itself_may_be_cancelled(folder: Path) -> None:
@@ -345,6 +369,7 @@ UNREACHED = {
     "busy": "busy with other checks",
     "other-version": "another version of the protocol",
     "mute": "said nothing",
+    "deaf": "said nothing",
     "garbage": "not netcheck's protocol",
     "binary": "before saying hello",
     "no-unicode": "not netcheck's protocol",

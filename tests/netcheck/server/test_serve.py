@@ -15,6 +15,7 @@ from netcheck.server.serve import EchoServer, ServerConfig, expand, own_addresse
 from netcheck.server.session import canonical
 from probes.errors import SetupError
 from probes.wire import link, messages
+from tests.conftest import open_sockets
 from tests.netcheck.server.client import (
     LOOPBACK,
     PATIENCE_S,
@@ -260,6 +261,7 @@ async def test_close_ends_everything_at_once(serve: Serve) -> None:
 
 
 async def test_close_does_not_wait_for_a_client_that_does_not_answer(serve: Serve) -> None:
+    before = open_sockets()
     server = await serve()
     client = await Client.connect(server)
     try:
@@ -269,6 +271,7 @@ async def test_close_does_not_wait_for_a_client_that_does_not_answer(serve: Serv
         began = asyncio.get_running_loop().time()
         await server.close()
         assert asyncio.get_running_loop().time() - began < 2.5
+        assert len(open_sockets() - before) <= 1  # the client's own
         transport.abort()
     finally:
         await client.http.close()
