@@ -21,6 +21,7 @@ from probes.local import dns, interfaces, port_owner, proxy
 from probes.observation import (
     AnyObservation,
     Arrival,
+    AtOnce,
     Control,
     ControlAttempt,
     InboundTcp,
@@ -125,7 +126,7 @@ class Check:
     def _observe(self, observation: Observation) -> None:
         assert isinstance(observation, AnyObservation)
         self._observations.append(observation)
-        if isinstance(observation, (OutboundTcp, OutboundUdp, InboundTcp, InboundUdp)):
+        if isinstance(observation, (OutboundTcp, OutboundUdp, AtOnce, InboundTcp, InboundUdp)):
             self._done += 1
         self._tell(Observed(observation))
         self._say("Testing the connections")
@@ -141,12 +142,14 @@ class Check:
         finally:
             if self._cancelled.is_set():
                 facts.cancel()
-            await asyncio.gather(facts, return_exceptions=True)
-            self._conclude()
-            if self._line:
-                await self._line.close()
-            elif self._dialled:
-                await self._dialled.close()
+            try:
+                await asyncio.gather(facts, return_exceptions=True)
+            finally:
+                self._conclude()
+                if self._line:
+                    await self._line.close()
+                elif self._dialled:
+                    await self._dialled.close()
 
     async def _local_facts(self) -> None:
         # After the first packet to the server is out: what is loaded and asked for here

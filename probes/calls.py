@@ -15,6 +15,9 @@ PROOF_S = 3.0
 """Behind a proxy an address of ours is proved by the outbound probes; their first
 answer takes a few round trips, or three seconds where a packet is lost."""
 
+ANSWER_S = 5.0
+"""Beyond the last call's own time; who has not said by then how it went never will."""
+
 _OUTCOMES: dict[messages.CallOutcome, AttemptOutcome] = {
     "answered": "answered",
     "foreign": "foreign",
@@ -76,8 +79,13 @@ class Calls:
             return
         self.address = address
         watch = asyncio.create_task(self._stop_when_known())
+        pace = self._session.pace
+        longest = pace.offsets_s(silence.ATTEMPTS_MAX)[-1] + 2 * pace.patience_s + ANSWER_S
         try:
-            await self._listen(address)
+            async with asyncio.timeout(longest):
+                await self._listen(address)
+        except TimeoutError:
+            self._untested("the echo server did not say what became of its calls")
         except ControlLost as error:
             self._untested(f"the control connection was lost: {error}")
         finally:

@@ -219,8 +219,10 @@ def _inbound(facts: Facts, o: InboundTcp | InboundUdp, transport: Transport) -> 
 
 def _inbound_outcome(facts: Facts, o: InboundTcp | InboundUdp, transport: Transport) -> Judged:
     outcomes = Counter(a.outcome for a in o.calls)
-    if o.heard or outcomes["answered"]:
+    if o.heard:
         return Judged("open")
+    if outcomes["answered"]:
+        return Judged("unknown", "the echo server was answered, and nothing arrived here")
     if o.busy:
         return Judged("busy", _taken(o.port, o.busy_by))
     if o.untested:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import asyncio.trsock
+import contextlib
 import ipaddress
 import logging
+import socket
 import ssl
 from collections.abc import Iterable
 from pathlib import Path
@@ -216,7 +219,7 @@ class EchoServer:
         would let it stay."""
         assert self._http is not None
         limits = self._config.limits
-        if len(self._http.transports) >= limits.control_connections:
+        if len(self._http.sockets) >= limits.control_connections:
             return _Full()
         handler = self._http()
         asyncio.get_running_loop().call_later(
@@ -230,21 +233,24 @@ class _Http(web.Server):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.transports: dict[web.RequestHandler, asyncio.Transport] = {}
+        self.sockets: dict[web.RequestHandler, asyncio.trsock.TransportSocket] = {}
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
-        self.transports[handler] = transport
+        self.sockets[handler] = transport.get_extra_info("socket")
 
     def connection_lost(
         self, handler: web.RequestHandler, exc: BaseException | None = None
     ) -> None:
         super().connection_lost(handler, exc)
-        self.transports.pop(handler, None)
+        self.sockets.pop(handler, None)
 
     def abort(self) -> None:
-        for transport in self.transports.values():
-            transport.abort()
+        """End what is left.  By its socket: a TLS transport that was told twice to close, as
+        aiohttp does, no longer listens to abort."""
+        for sock in self.sockets.values():
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
 
 def _not_a_bad_request(record: logging.LogRecord) -> bool:

@@ -15,6 +15,7 @@ import msgspec
 
 from probes.control.quick_import import import_aiohttp
 from probes.observation import ControlAttempt
+from probes.session import cancelled_at_end
 from probes.wire import messages
 from probes.wire.link import Link, is_address
 
@@ -37,6 +38,10 @@ PROXY_S = 0.4
 """The head start of the direct way over the proxy: direct says more about the network."""
 
 
+GOODBYE_S = 0.01
+"""Time to send our goodbye; the server's is not waited for, the report is."""
+
+
 class Dialled(msgspec.Struct):
     """An open control connection and how it was reached."""
 
@@ -50,8 +55,14 @@ class Dialled(msgspec.Struct):
     local: str
 
     async def close(self) -> None:
-        await self.socket.close()
-        await self.http.close()
+        """At once: our goodbye is sent, the server's is not waited for."""
+        try:
+            async with asyncio.timeout(GOODBYE_S):
+                await self.socket.close()
+        except TimeoutError:
+            pass
+        finally:
+            await self.http.close()
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -103,18 +114,22 @@ async def dial(
 
     tasks = {asyncio.create_task(one(way)) for way in plan}
     try:
-        async with asyncio.timeout(DIAL_S):
-            pending = set(tasks)
-            while pending and not won and not all(_settled(way, results) for way in plan):
-                _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-    except TimeoutError:
-        pass
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for late in won[1:]:
-        await late.close()
+        async with cancelled_at_end(tasks):
+            try:
+                async with asyncio.timeout(DIAL_S):
+                    pending = set(tasks)
+                    while pending and not won and not all(_settled(way, results) for way in plan):
+                        _, pending = await asyncio.wait(
+                            pending, return_when=asyncio.FIRST_COMPLETED
+                        )
+            except TimeoutError:
+                pass
+        for late in won[1:]:
+            await late.close()
+    except BaseException:  # cancelled: nobody will take what was won
+        for each in won:
+            await each.close()
+        raise
     first = won[0] if won else None
     unfinished = "abandoned" if first else "silent"
     attempts = tuple(
@@ -160,6 +175,7 @@ async def _try(
 
     trace = aiohttp.TraceConfig()
     trace.on_connection_create_end.append(note)
+    trace.on_request_redirect.append(_stay)
     http = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
             resolver=_known(link.host, addresses), local_addr=(bind, 0) if bind else None
@@ -194,6 +210,11 @@ async def _try(
     return Dialled(
         http, opened, way.port, way.proxy, rtt_s, _fingerprint(opened), peer[0], local[0]
     )
+
+
+async def _stay(*_: object) -> None:
+    """Nothing is sent to where only the server says: aiohttp would follow a redirect."""
+    raise ValueError("it leads elsewhere")
 
 
 def _fingerprint(opened: aiohttp.ClientWebSocketResponse) -> str | None:
@@ -268,6 +289,8 @@ def _failure(way: Way, error: BaseException) -> ControlAttempt:
 
 
 def _os_failure(way: Way, error: OSError) -> ControlAttempt:
+    if isinstance(error, ConnectionError) and error.errno is None:  # from asyncio's TLS
+        return _attempt(way, "not-netcheck", "it ended the connection")
     detail = error.strerror or ""
     match error.errno:
         case errno.ECONNREFUSED | errno.ECONNRESET:

@@ -32,9 +32,6 @@ CONFIRM_S = 5.0
 """The last question of a check.  TCP repeats a lost packet after 0.2, 0.6, 1.4 and 3 s;
 who has not answered by then is gone."""
 
-GOODBYE_S = 0.01
-"""Time to send our goodbye; the server's is not waited for, the report is."""
-
 SILENT_S = 5.0
 """Heartbeats unanswered for so long are no loss any more (see CONFIRM_S): the control
 connection is gone, and nothing that would come over it is waited for."""
@@ -89,12 +86,7 @@ class Line:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._lost.set()
-        try:
-            async with asyncio.timeout(GOODBYE_S):
-                await self._dialled.socket.close()
-        except TimeoutError:
-            pass
-        await self._dialled.http.close()
+        await self._dialled.close()
 
     def say(self, message: messages.Message) -> None:
         self._outbox.put_nowait(message)
@@ -105,8 +97,11 @@ class Line:
         """Ask for ``count`` dynamic ports.  Raises ControlLost."""
         request_id, replies = self._new_request()
         try:
-            self.say(messages.OpenRequest(id=request_id, transport=transport, count=count))
-            reply = await self._next(replies)
+            async with asyncio.timeout(CONFIRM_S):
+                self.say(messages.OpenRequest(id=request_id, transport=transport, count=count))
+                reply = await self._next(replies)
+        except TimeoutError:
+            raise ControlLost("the server did not answer") from None
         finally:
             del self._waiting[request_id]
         if isinstance(reply, (messages.Opened, messages.Refusal)):

@@ -41,9 +41,16 @@ class Listeners:
         loop = asyncio.get_running_loop()
         for port in self.ports:
             try:
+                # Not serving at once: a cancellation between opening the port and being
+                # given it would leave it open for ever.
                 self._servers[port] = await loop.create_server(
-                    partial(_Caller, self, port), local_address, port, reuse_address=True
+                    partial(_Caller, self, port),
+                    local_address,
+                    port,
+                    reuse_address=True,
+                    start_serving=False,
                 )
+                await self._servers[port].start_serving()
             except OSError as error:
                 self.busy[port] = error.strerror or "cannot be opened"
                 if error.errno == errno.EADDRINUSE:

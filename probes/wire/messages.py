@@ -100,9 +100,9 @@ class Called(Message, frozen=True, kw_only=True, tag="called"):
 
     id: Id
     port: PortNumber
-    attempt: int
+    attempt: Annotated[int, msgspec.Meta(ge=0)]
     outcome: CallOutcome
-    took_ms: float | None = None
+    took_ms: Annotated[float, msgspec.Meta(ge=0)] | None = None
     detail: Text = ""
 
 

@@ -10,6 +10,7 @@ import json
 import re
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -168,12 +169,12 @@ def run(scenario: Scenario) -> Outcome:
 
 def check(lab: Lab, scenario: Scenario, target: str, server: NodeProcess | None) -> Outcome:
     """One check in the client's network."""
-    import time
-
     with tempfile.TemporaryDirectory(prefix="lab-client-") as folder:
         output = Path(folder, "report.json")
-        argv = (*NETCHECK, "check", "--server", target, "--format", "json")
-        argv = (*argv, "--output", str(output), *scenario.client)
+        argv = (
+            *(*NETCHECK, "check", "--server", target, "--format", "json"),
+            *("--output", str(output), *scenario.client),
+        )
         began = time.monotonic()
         if scenario.during is None:
             done = lab.run("client", argv, env=scenario.environment or None)

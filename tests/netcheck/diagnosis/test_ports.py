@@ -253,7 +253,10 @@ INBOUND: dict[str, tuple[InboundTcp | InboundUdp, list[AnyObservation], str, str
     ),
     "tcp-not-called": (inbound_tcp(1720, ()), [], "untested", "did not call"),
     "udp-heard": (inbound_udp(silent(2), heard=2), [], "open", ""),
-    "udp-answered": (inbound_udp(tries("answered")), [], "open", ""),
+    "udp-answered": (inbound_udp(tries("answered"), heard=1), [], "open", ""),
+    "udp-answered-but-not-here": (
+        inbound_udp(tries("answered")), [], "unknown", "nothing arrived here",
+    ),
     "udp-silent": (inbound_udp(silent()), [], "blocked", ""),
     "udp-icmp": (inbound_udp(tries("refused")), [], "refused", ""),
     "udp-too-few": (inbound_udp(silent(2)), [], "unknown", "tries"),
