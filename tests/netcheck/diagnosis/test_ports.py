@@ -218,7 +218,10 @@ OUTBOUND: dict[str, tuple[OutboundTcp | OutboundUdp, list[AnyObservation], str, 
 
 # (the probe, what else is observed, state, part of why)
 INBOUND: dict[str, tuple[InboundTcp | InboundUdp, list[AnyObservation], str, str]] = {
-    "tcp-answered": (inbound_tcp(1720, tries("silent", "answered")), [], "open", ""),
+    "tcp-answered": (inbound_tcp(1720, tries("silent", "answered"), heard=1), [], "open", ""),
+    "tcp-answered-but-not-here": (
+        inbound_tcp(1720, tries("answered")), [], "unknown", "nothing arrived here",
+    ),
     "tcp-heard": (inbound_tcp(1720, silent(), heard=1), [], "open", ""),
     "tcp-heard-unconfirmed": (
         inbound_tcp(1720, (), heard=1), [control(confirmed_at_end=False)], "open", "",
