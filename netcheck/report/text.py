@@ -157,11 +157,18 @@ def _verdict(page: Page, verdict: Verdict) -> Text:
 
 
 def _add_remedies(page: Page, report: Report) -> None:
-    if not report.findings:
-        return
-    page.heading("What to do")
+    """What harms comes first; what by itself does no harm stands apart."""
     order = get_args(Severity)
     findings = sorted(report.findings, key=lambda finding: order.index(finding.severity))
+    harmful = [finding for finding in findings if finding.severity != "info"]
+    _add_list(page, report, "What to do", harmful)
+    _add_list(page, report, "Also noticed, perhaps without harm", findings[len(harmful) :])
+
+
+def _add_list(page: Page, report: Report, heading: str, findings: list[Finding]) -> None:
+    if not findings:
+        return
+    page.heading(heading)
     for number, finding in enumerate(findings, 1):
         if number > 1:
             page.line()
