@@ -18,6 +18,9 @@ from probes.errors import WireError
 from probes.session import ControlLost, Session
 from probes.wire import messages, tcp_info
 
+if sys.platform == "linux":
+    from socket import IPPROTO_TCP, TCP_INFO
+
 if TYPE_CHECKING:
     from aiohttp import WSMessage
 
@@ -270,8 +273,6 @@ class Line:
     def _counted(self) -> tcp_info.Segments | None:
         if sys.platform != "linux":
             return None
-        from socket import IPPROTO_TCP, TCP_INFO
-
         raw = self._dialled.socket.get_extra_info("socket")
         if raw is None or self._dialled.via_proxy:
             return None

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.description import Network
+from tests.lab.network import Lab, NodeProcess
 
-if sys.platform == "linux":
-    from tests.lab.network import Lab, NodeProcess
+if sys.platform != "linux":
+    raise ImportError("the lab is made of Linux network namespaces")
 
 NETCHECK = (sys.executable, "-m", "netcheck")
 CONTROL_PORT = 8463

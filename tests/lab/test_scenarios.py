@@ -11,6 +11,7 @@ import pytest
 from netcheck.report.schema import schema
 from tests.lab import firewall
 from tests.lab.description import Dns, Forward, Network, Transparent
+from tests.lab.network import Lab, NodeProcess
 from tests.lab.scenarios import (
     BEHIND_NAT,
     CONTROL_PORT,
@@ -22,8 +23,8 @@ from tests.lab.scenarios import (
     run,
 )
 
-if sys.platform == "linux":
-    from tests.lab.network import Lab, NodeProcess
+if sys.platform != "linux":
+    raise ImportError("the lab is made of Linux network namespaces")
 
 BLOCKED_IN = frozenset({"inbound-tcp-blocked", "inbound-udp-blocked"})
 UNREACHED = dict.fromkeys(OPEN_NETWORK, "unknown")
