@@ -271,15 +271,15 @@ class Line:
         )
 
     def _counted(self) -> tcp_info.Segments | None:
-        if sys.platform != "linux":
-            return None
         raw = self._dialled.socket.get_extra_info("socket")
-        if raw is None or self._dialled.via_proxy:
+        if raw is None or self._dialled.via_proxy:  # a proxy's connection is not the path's
             return None
-        try:
-            return tcp_info.read(raw.getsockopt(IPPROTO_TCP, TCP_INFO, tcp_info.SIZE))
-        except OSError:
-            return None
+        if sys.platform == "linux":
+            try:
+                return tcp_info.read(raw.getsockopt(IPPROTO_TCP, TCP_INFO, tcp_info.SIZE))
+            except OSError:  # the connection has just ended
+                return None
+        return None
 
 
 async def welcomed(dialled: Dialled) -> Line | str:
