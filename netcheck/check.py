@@ -17,7 +17,8 @@ from netcheck.profile import Profile
 from netcheck.report.model import Report, Tool
 from probes.control.dial import Dialled, dial
 from probes.control.line import Line, welcomed
-from probes.local import dns, interfaces, port_owner, proxy
+from probes.control.resolve import resolve
+from probes.local import interfaces, port_owner, proxy
 from probes.observation import (
     AnyObservation,
     Arrival,
@@ -36,7 +37,7 @@ from probes.pace import Pace
 from probes.reach import inbound_tcp, inbound_udp, outbound_tcp, outbound_udp, portal
 from probes.session import Session
 from probes.wire import messages
-from probes.wire.link import CONTROL_PORTS, Link, is_address
+from probes.wire.link import CONTROL_PORTS, Link
 
 _SENT_MAX = 64  # as many as a ledger request may ask about
 SOFTWARE = f"netcheck/{__version__}"
@@ -98,6 +99,7 @@ class Check:
         self._confirmed = False
         self._refused = ""
         self._done = 0
+        self._doing = ""
 
     def cancel(self) -> None:
         """End the check now; ``run`` then gives what was found so far."""
@@ -129,9 +131,10 @@ class Check:
         if isinstance(observation, (OutboundTcp, OutboundUdp, AtOnce, InboundTcp, InboundUdp)):
             self._done += 1
         self._tell(Observed(observation))
-        self._say("Testing the connections")
+        self._say(self._doing)
 
     def _say(self, doing: str) -> None:
+        self._doing = doing
         self._tell(Progress(min(self._done, self._plan.steps), self._plan.steps, doing))
 
     async def _measure(self) -> None:
@@ -143,7 +146,9 @@ class Check:
             if self._cancelled.is_set():
                 facts.cancel()
             try:
-                await asyncio.gather(facts, return_exceptions=True)
+                await asyncio.wait({facts})
+                if not facts.cancelled():
+                    facts.result()  # a fault of our own is not to be hidden
             finally:
                 self._conclude()
                 if self._line:
@@ -160,7 +165,9 @@ class Check:
 
     async def _with_server(self) -> None:
         self._say("Looking for the echo server")
-        link, addresses = await self._resolve(self._options.link)
+        link, addresses = await resolve(
+            self._options.link, insecure=self._options.insecure, now=self._now, tell=self._observe
+        )
         through = None
         if not self._options.embedded:
             through = await asyncio.to_thread(proxy.system_proxy, link.host)
@@ -192,22 +199,6 @@ class Check:
             self._refused = "its address is not known here, only to the proxy"
             return
         await self._probe(self._line, self._dialled, target.partition("%")[0])
-
-    async def _resolve(self, link: Link) -> tuple[Link, tuple[str, ...]]:
-        """The addresses to try; a domain that names its echo server (SRV) leads there."""
-        if is_address(link.host):
-            return link, (link.host,)
-        found = await dns.look_up(link.host, at_s=self._now, service=not link.ports)
-        self._observe(found)
-        if not found.service:
-            return link, found.addresses
-        host, _, port = found.service[0].rpartition(":")
-        named = Link(host, (int(port),), link.fingerprint)
-        if is_address(host):
-            return named, (host,)
-        target = await dns.look_up(host, at_s=self._now)
-        self._observe(msgspec.structs.replace(target, id="dns-service"))
-        return named, target.addresses
 
     async def _look_for_a_portal(self, addresses: tuple[str, ...]) -> None:
         """Only where the server is slow to be found: that is what a portal looks like."""

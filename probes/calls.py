@@ -37,7 +37,8 @@ class Called:
     def __init__(self, port: int, number: int) -> None:
         self.port = port
         self.number = number
-        self.heard = 0  # calls with the secret that reached us
+        self.heard = 0  # calls with the secret, for this port, that reached us
+        self.reached = 0  # connections from the server that reached us, with whatever in them
         self.rtt_s: float | None = None
         self.calls: list[Attempt] = []
         self.untested = ""
@@ -91,6 +92,11 @@ class Calls:
         finally:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
+        for called in self._ports.values():
+            if called.heard:
+                # An open port's silent calls are a sample of the path's loss.
+                lost = sum(c.outcome == "silent" for c in called.calls)
+                self._session.tallies[self._transport].add(lost + called.heard, lost)
 
     async def _listen(self, address: str) -> None:
         session = self._session
@@ -121,7 +127,8 @@ class Calls:
                 called.untested = "the echo server could not send: " + said.detail
                 continue
             if said.outcome == "answered" and said.took_ms is not None:
-                called.rtt_s = said.took_ms / 1000
+                # TCP shakes hands before it is asked: two round trips.
+                called.rtt_s = said.took_ms / (2000 if self._transport == "tcp" else 1000)
             called.calls.append(
                 Attempt(
                     at_s=round(began + offsets[min(said.attempt, len(offsets) - 1)], 4),

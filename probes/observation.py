@@ -207,7 +207,8 @@ class Inbound(Observation, frozen=True, kw_only=True):
     """Server to client on one local port.
 
     ``calls`` is what the server saw happen; ``heard`` counts the calls that
-    reached this computer and knew the secret.
+    reached this computer and knew the secret, ``reached`` the connections from the
+    server's address that reached it at all.
     """
 
     port: int
@@ -215,6 +216,7 @@ class Inbound(Observation, frozen=True, kw_only=True):
     address: str | None = None  # the address of ours that the server called
     calls: tuple[Attempt, ...] = ()
     heard: int = 0
+    reached: int = 0
     rtt_ms: float | None = None
     busy: bool = False
     busy_by: str | None = None

@@ -8,6 +8,17 @@ from probes.session import Session
 from probes.wire import frame
 
 
+def read_call(data: bytes, session: Session, number: int) -> frame.Frame | None:
+    """A call of the server's for probe ``number``; None for anything else, whoever sent it."""
+    try:
+        got = frame.read(data, session.secret)
+    except WireError:
+        return None
+    ours = got.authentic and got.kind == frame.CALL and got.session == session.id
+    # A router may lead a call for another port here: that says nothing of this one.
+    return got if ours and got.number == number else None
+
+
 def read_proof(
     sent: bytes, got: bytes, session: Session
 ) -> frame.Answer | tuple[AttemptOutcome, str]:

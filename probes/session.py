@@ -109,17 +109,12 @@ class Session:
         return silence.ATTEMPTS_MAX
 
     def silence_means_blocked(self, transport: messages.TransportName, attempts: int) -> bool:
-        sent = self.control_tally.sent + sum(t.sent for t in self.tallies.values())
-        lost = self.control_tally.lost + sum(t.lost for t in self.tallies.values())
+        """Whether the loss seen so far rules out that it explains so many silences."""
+        everything = (self.control_tally, *self.tallies.values())
+        path = (sum(t.sent for t in everything), sum(t.lost for t in everything))
         own = self.tallies[transport]
-        return silence.means_blocked(attempts, sent, lost) and (
-            own.sent < OWN_SAMPLE_MIN or silence.means_blocked(attempts, own.sent, own.lost)
-        )
-
-
-OWN_SAMPLE_MIN = 12
-"""From so many samples of its own on, a transport's loss counts by itself too: UDP can be
-dropped where TCP is not."""
+        chance = silence.chance(attempts, path, (own.sent, own.lost))
+        return silence.rules_out_loss(attempts, chance)
 
 
 @asynccontextmanager

@@ -30,6 +30,18 @@ def chance_of_silence(attempts: int, sent: int, lost: int) -> float:
     return math.prod((a + i) / (a + b + i) for i in range(attempts))
 
 
-def means_blocked(attempts: int, sent: int, lost: int) -> bool:
-    """Whether so many silent attempts rule loss out."""
-    return attempts >= ATTEMPTS_MIN and chance_of_silence(attempts, sent, lost) <= CHANCE_MAX
+OWN_SAMPLE_MIN = 12
+"""From so many samples of its own on, a transport's loss counts by itself too: UDP can be
+dropped where TCP is not."""
+
+
+def chance(attempts: int, path: tuple[int, int], own: tuple[int, int]) -> float:
+    """The chance that ``attempts`` silences are loss, from what the ``path`` as a whole and
+    what the transport's ``own`` round trips lost, each as (sent, lost)."""
+    of_path = chance_of_silence(attempts, *path)
+    return max(of_path, chance_of_silence(attempts, *own)) if own[0] >= OWN_SAMPLE_MIN else of_path
+
+
+def rules_out_loss(attempts: int, chance: float) -> bool:
+    """Whether so many silent attempts, with such a chance, mean that something blocks."""
+    return attempts >= ATTEMPTS_MIN and chance <= CHANCE_MAX

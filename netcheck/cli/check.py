@@ -145,12 +145,14 @@ async def _run(
     from netcheck.check import Check, Options
 
     async with AsyncExitStack() as stack:
-        server = link
-        if server is None:
+        if link is not None:
+            server = link
+        else:
             from netcheck.server.embedded import embedded
 
             wanted = plan.make(profiles)
-            server = await stack.enter_async_context(embedded(wanted.tcp_ports, wanted.udp_ports))
+            serving = embedded(wanted.tcp_ports, wanted.udp_ports)
+            server, bind = await stack.enter_async_context(serving)
         options = Options(
             link=server, profiles=profiles, embedded=link is None, insecure=insecure, bind=bind
         )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
@@ -68,24 +71,44 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """The installed command."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            stream = Path(os.devnull).open("w+", encoding="utf-8")  # noqa: SIM115 - for good
+            setattr(sys, name, stream)
     status = 0
     try:
         cli.main(prog_name="netcheck", standalone_mode=True)
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1 if end.code else 0
     except BrokenPipeError:
-        status = 1  # whoever read our output has seen enough
+        status = 141  # 128 + SIGPIPE: whoever read our output has seen enough
+    except KeyboardInterrupt:
+        status = 130  # 128 + SIGINT, as shells say it
     except Exception as error:
-        import traceback
+        status = _failed(error)
+    _leave(status)
 
+
+def _failed(error: Exception) -> int:
+    """Say what went wrong; the exit status for it."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF):
+        _complain(error)  # such as a full disk behind a redirection
+        return 2
+    import traceback
+
+    with contextlib.suppress(OSError):
         click.echo(
             f"netcheck met an error of its own ({type(error).__name__}). "
             "Please report it with the lines below.",
             err=True,
         )
         traceback.print_exc()
-        status = _CRASHED
-    _leave(status)
+    return _CRASHED
+
+
+def _complain(error: OSError) -> None:
+    with contextlib.suppress(OSError):
+        os.write(2, f"The output could not be written: {error.strerror or error}.\n".encode())
 
 
 def _leave(status: int) -> None:
@@ -95,8 +118,8 @@ def _leave(status: int) -> None:
         try:
             stream.flush()
         except (BrokenPipeError, ValueError):
-            status = status or 1
+            status = status or 141
         except OSError as error:  # such as a full disk behind a redirection
-            os.write(2, f"The output could not be written: {error.strerror}.\n".encode())
+            _complain(error)
             status = 2
     os._exit(status)

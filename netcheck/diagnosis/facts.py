@@ -26,10 +26,6 @@ from probes.observation import (
 
 _O = TypeVar("_O", bound=Observation)
 
-OWN_SAMPLE_MIN = 12
-"""From so many samples on, a transport's own loss counts beside the path's: UDP may be
-dropped where TCP is not."""
-
 
 class Facts:
     """A list of observations with the questions that a diagnosis asks of it."""
@@ -67,15 +63,12 @@ class Facts:
         loss = self.loss
         if loss is None:
             return 1.0
-        sent = loss.control_sent + loss.tcp_sent + loss.udp_sent
-        lost = loss.control_lost + loss.tcp_lost + loss.udp_lost
-        chance = silence.chance_of_silence(attempts, sent, lost)
-        own_sent, own_lost = (
-            (loss.tcp_sent, loss.tcp_lost) if transport == "tcp" else (loss.udp_sent, loss.udp_lost)
+        path = (
+            loss.control_sent + loss.tcp_sent + loss.udp_sent,
+            loss.control_lost + loss.tcp_lost + loss.udp_lost,
         )
-        if own_sent >= OWN_SAMPLE_MIN:
-            chance = max(chance, silence.chance_of_silence(attempts, own_sent, own_lost))
-        return chance
+        tcp, udp = (loss.tcp_sent, loss.tcp_lost), (loss.udp_sent, loss.udp_lost)
+        return silence.chance(attempts, path, tcp if transport == "tcp" else udp)
 
     def _one(self, kind: type[_O]) -> _O | None:
         return next((o for o in self.all if isinstance(o, kind)), None)

@@ -58,7 +58,7 @@ def _feature(
     met = [(r, requirement(r, facts, ports)) for r in spec.requires]
     deciding = [m for r, m in met if r.decides]
     verdict = verdict_of(m.outcome for m in deciding)
-    used = {o for _, m in met for o in m.used}
+    used = {o for m in deciding for o in m.used}
     capacity = next((m.capacity for m in deciding if m.capacity is not None), None)
     whole = _whole_check(facts, findings)
     return Feature(
@@ -110,7 +110,7 @@ def _summary(verdict: Verdict, deciding: list[Met], capacity: int | None, whole:
         return f"Not decided: {whole}."
     open_questions = "; ".join(clauses("unknown"))
     known = clauses("partly")
-    return _sentence(f"not decided: {open_questions}") + (
+    return _sentence(f"not decided; {open_questions}") + (
         " " + _sentence(f"at best limited: {known[0]}") if known else ""
     )
 
@@ -130,7 +130,7 @@ def requirement(r: Requirement, facts: Facts, ports: list[Port]) -> Met:
             return _udp(r.port_numbers[0], ports)
         case _:
             means = r.means or f"{r.probe} ({r.protocol})"
-            return Met(outcome="unknown", clause=f"{means} is not tested")
+            return Met(outcome="unknown", clause=f"not tested: {means}")
 
 
 def _outbound_tcp(r: Requirement, facts: Facts, ports: list[Port]) -> Met:

@@ -164,19 +164,21 @@ def _garbled(facts: Facts, port: int) -> bool:
 def _accepted_without_answer(facts: Facts, o: OutboundTcp, arrived: bool, garbled: bool) -> Judged:
     """Something shook hands and then gave no answer; the server's record says who it was."""
     closed = any(a.outcome == "closed" for a in o.attempts)
-    ended: PortState = "refused" if closed else "blocked"
     if garbled:
         return Judged("altered", "it reached the echo server as other bytes")
+    if not closed:
+        # Whoever accepted it, the server or a box before it, cannot be told from silence.
+        if not _means_blocked(facts, "tcp", o.attempts):
+            return Judged("unknown", _lossy(facts, "tcp", o.attempts))
+        if arrived:
+            return Judged("blocked", "it reached the echo server, and the answer was kept back")
+        return Judged("blocked", "the connection was let through, and what it carried was not")
     accepted = facts.ledger is not None and o.port in facts.ledger.accepted
-    if not arrived and not accepted:
-        return Judged(
-            "intercepted", "something on the way accepted the connection in the server's place"
-        )
-    if not closed and not _means_blocked(facts, "tcp", o.attempts, "mute"):
-        return Judged("unknown", _lossy(facts, "tcp", o.attempts, "mute"))
-    if arrived:
-        return Judged(ended, "it reached the echo server, and the answer was kept back")
-    return Judged(ended, "the connection was let through, and what it carried was not")
+    if arrived or accepted:
+        return Judged("refused", "it was let through, and ended before the answer came")
+    return Judged(
+        "intercepted", "something on the way accepted the connection in the server's place"
+    )
 
 
 def _udp_outcome(facts: Facts, o: OutboundUdp) -> Judged:
@@ -229,10 +231,18 @@ def _inbound_outcome(facts: Facts, o: InboundTcp | InboundUdp, transport: Transp
         return Judged("untested", o.untested)
     if not o.calls:
         return Judged("untested", "the echo server did not call")
-    if outcomes["foreign"] or outcomes["closed"] or outcomes["mute"]:
-        return Judged("intercepted", "another computer or program answered at the public address")
     if not facts.trusted_silence:
         return Judged("unknown", _untrusted(facts))
+    if o.reached and outcomes["foreign"]:
+        return Judged("altered", "it reached this computer, and bytes were changed on the way")
+    if o.reached and outcomes["closed"]:
+        return Judged("refused", "it reached this computer, and was ended before the answer came")
+    if outcomes["foreign"] or outcomes["closed"]:
+        return Judged("intercepted", "another computer or program answered at the public address")
+    if outcomes["mute"]:
+        if not _means_blocked(facts, transport, o.calls):
+            return Judged("unknown", _lossy(facts, transport, o.calls))
+        return Judged("blocked", "the connection was let through, and what it carried was not")
     return _refused_or_silent(facts, transport, o.calls)
 
 
@@ -247,27 +257,22 @@ def _refused_or_silent(facts: Facts, transport: Transport, attempts: tuple[Attem
         if any(word in detail.lower() for word in _OWN_REFUSAL):
             return Judged("refused", f"by this computer: {detail}")
         return Judged("unknown", f"this computer did not send it: {detail}")
-    if _means_blocked(facts, transport, attempts, "silent"):
+    if _means_blocked(facts, transport, attempts):
         return Judged("blocked")
-    return Judged("unknown", _lossy(facts, transport, attempts, "silent"))
+    return Judged("unknown", _lossy(facts, transport, attempts))
 
 
-def _count(attempts: tuple[Attempt, ...], outcome: str) -> int:
-    return sum(a.outcome == outcome for a in attempts)
+def _unanswered(attempts: tuple[Attempt, ...]) -> int:
+    return sum(a.outcome in ("silent", "mute") for a in attempts)
 
 
-def _means_blocked(
-    facts: Facts, transport: Transport, attempts: tuple[Attempt, ...], outcome: str
-) -> bool:
-    count = _count(attempts, outcome)
-    return (
-        count >= silence.ATTEMPTS_MIN
-        and facts.chance_of_silence(transport, count) <= silence.CHANCE_MAX
-    )
+def _means_blocked(facts: Facts, transport: Transport, attempts: tuple[Attempt, ...]) -> bool:
+    count = _unanswered(attempts)
+    return silence.rules_out_loss(count, facts.chance_of_silence(transport, count))
 
 
-def _lossy(facts: Facts, transport: Transport, attempts: tuple[Attempt, ...], outcome: str) -> str:
-    count = _count(attempts, outcome)
+def _lossy(facts: Facts, transport: Transport, attempts: tuple[Attempt, ...]) -> str:
+    count = _unanswered(attempts)
     chance = facts.chance_of_silence(transport, count)
     return f"{count} tries were silent; loss alone explains that with a chance of {chance:.2g}"
 

@@ -201,7 +201,7 @@ def _add_circumstances(page: Page, report: Report) -> None:
         addresses = f" ({', '.join(others)})" if others else ""
         rows.append(("Echo server", f"{server.host}{addresses}"))
     else:
-        rows.append(("Echo server", f"{server.host}, not reached"))
+        rows.append(("Echo server", f"{server.host}, not reached{_why_not_reached(report)}"))
     if server.rtt_ms is not None:
         rows.append(("Round trip", f"{milliseconds(server.rtt_ms)} to the server and back"))
     if server.certificate in _CERTIFICATES:
@@ -218,6 +218,14 @@ def _add_circumstances(page: Page, report: Report) -> None:
     page.rows(rows, widths=[max(len(label) for label, _ in rows)])
 
 
+def _why_not_reached(report: Report) -> str:
+    """The reason that the finding holds: a wrong certificate is not a server that is down."""
+    for finding in report.findings:
+        if finding.cause == "server-unreachable" and finding.parameters.get("detail"):
+            return f": {finding.parameters['detail']}"
+    return ""
+
+
 def _moment(text: str) -> str:
     try:
         moment = datetime.fromisoformat(text)
@@ -227,6 +235,8 @@ def _moment(text: str) -> str:
 
 
 def _duration(seconds: float) -> str:
+    if seconds < 10:
+        return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 

@@ -12,10 +12,12 @@ import ipaddress
 import secrets
 import socket
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from netcheck.server.echo import EchoUdp
+from netcheck.server.limits import Bucket, ServerLimits
 from netcheck.server.session import Session, canonical
 from probes.errors import WireError
 from probes.wire import frame
@@ -75,11 +77,35 @@ def refuse(session: Session, request: CallRequest) -> Refusal | None:
     return None
 
 
+class Switchboard:
+    """What all sessions' calls share: a rate for each address that is called, whoever asks
+    for it, and a ceiling for those under way."""
+
+    def __init__(self, limits: ServerLimits) -> None:
+        self._limits = limits
+        self._rates: OrderedDict[str, Bucket] = OrderedDict()
+        self.slots = asyncio.Semaphore(limits.calls_in_all)
+
+    def rate_of(self, target: str) -> Bucket:
+        bucket = self._rates.get(target)
+        if bucket is None:
+            limits = self._limits
+            bucket = Bucket(limits.target_calls_per_s, limits.target_burst, time.monotonic())
+            self._rates[target] = bucket
+            if len(self._rates) > limits.target_records:
+                self._rates.popitem(last=False)
+        self._rates.move_to_end(target)
+        return bucket
+
+
 class Caller:
     """The calls of one session.  ``datagrams`` finds the server's own UDP socket on a port."""
 
-    def __init__(self, session: Session, datagrams: Callable[[int], EchoUdp | None]) -> None:
+    def __init__(
+        self, session: Session, switchboard: Switchboard, datagrams: Callable[[int], EchoUdp | None]
+    ) -> None:
         self._session = session
+        self._switchboard = switchboard
         self._datagrams = datagrams
         self._slots = asyncio.Semaphore(session.limits.calls_at_once)
         self._under_way: set[int] = set()
@@ -130,7 +156,7 @@ class Caller:
             unheard: list[CallOutcome] = ["sent" if request.transport == "udp" else "silent"]
             took: float | None = None
             detail = ""
-            async with self._slots:
+            async with self._slots, self._switchboard.slots:
                 # One that had to wait for its turn is given its whole time all the same.
                 until = max(end, time.monotonic() + patience)
                 try:
@@ -158,7 +184,7 @@ class Caller:
                 began, end = began + shift, end + shift
                 if settled.is_set():
                     break
-                await self._pace()
+                await self._pace(canonical(request.address))
                 tasks.append(asyncio.create_task(one(index)))
             tasks.append(asyncio.create_task(_when_all_done(tuple(tasks), settled)))
             await settled.wait()
@@ -168,11 +194,11 @@ class Caller:
             await asyncio.gather(*tasks, return_exceptions=True)
             del self._settled[request.id, port]
 
-    async def _pace(self) -> None:
-        """Wait for this session's turn, so that calls never come as a flood."""
-        bucket = self._session.call_bucket
-        while not bucket.take(now := time.monotonic()):  # noqa: ASYNC110 - a rate has no event
-            await asyncio.sleep(bucket.wait_s(now))
+    async def _pace(self, target: str) -> None:
+        """Wait for this session's turn and the target's, so that calls are never a flood."""
+        for bucket in (self._session.call_bucket, self._switchboard.rate_of(target)):
+            while not bucket.take(now := time.monotonic()):  # noqa: ASYNC110 - a rate has no event
+                await asyncio.sleep(bucket.wait_s(now))
 
     def _call_frame(self, number: int, address: str, port: int) -> tuple[bytes, bytes]:
         """The nonce and the bytes of a call."""
@@ -205,6 +231,8 @@ class Caller:
                         if not more:
                             return ("foreign" if data else "closed"), time.monotonic() - began, ""
                         data += more
+                        if not frame.MAGIC.startswith(data[:4]):
+                            return "foreign", time.monotonic() - began, ""
                     knew = frame.knows(data, frame.REPLY, nonce, call, self._session.secret)
                     return ("answered" if knew else "foreign"), time.monotonic() - began, ""
         except TimeoutError:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from aiohttp import WSMsgType, web
 
 from netcheck import __version__
-from netcheck.server.connect_back import Caller
+from netcheck.server.connect_back import Caller, Switchboard
 from netcheck.server.dynamic import DynamicPorts
 from netcheck.server.echo import Desk, EchoUdp
 from netcheck.server.session import Session, canonical
@@ -47,6 +47,7 @@ class Control:
         self._offers = offers
         self._addresses = addresses
         self._dynamic = DynamicPorts(desk)
+        self._switchboard = Switchboard(desk.limits)
         self._closing = False
         self._ending = asyncio.Event()
         self._used: set[web.RequestHandler] = set()
@@ -117,7 +118,7 @@ class Control:
         session.tell(self._welcome(session, peer))  # before anything else can be queued
         await socket.prepare(request)
         offer = self._offers(session.local_address)
-        caller = Caller(session, offer.udp.get)
+        caller = Caller(session, self._switchboard, offer.udp.get)
         work: set[asyncio.Task[None]] = set()
         ways_to_end = [
             asyncio.create_task(self._read(socket, session, caller, work)),

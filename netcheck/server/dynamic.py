@@ -8,7 +8,7 @@ from collections import Counter
 
 from netcheck.server.bind import Bound, bind, reason_of
 from netcheck.server.echo import Desk
-from netcheck.server.session import Session
+from netcheck.server.session import Session, neighbourhood
 from probes.wire.messages import Opened, OpenRequest, Refusal, Unavailable
 
 FIRST, LAST = 1024, 65535  # the range NetMeeting chooses from (fact N5)
@@ -42,6 +42,14 @@ class DynamicPorts:
         total = sum(map(len, self._open.values())) + self._pending.total()
         if wanted == 0:
             return Refusal(id=request.id, reason="bad-request", detail="no ports were asked for")
+        source = neighbourhood(session.source)
+        near = sum(
+            len(ports)
+            for other, ports in self._open.items()
+            if neighbourhood(other.source) == source
+        )
+        if near + wanted > limits.dynamic_ports_per_source:
+            return Refusal(id=request.id, reason="limit", detail="too many ports for your address")
         if held + wanted > limits.dynamic_ports or total + wanted > limits.dynamic_ports_total:
             return Refusal(id=request.id, reason="limit", detail="too many dynamic ports are open")
         self._pending[session] += wanted

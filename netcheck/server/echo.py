@@ -13,7 +13,7 @@ from typing import cast
 
 from netcheck.server.ledger import Sources, Strays
 from netcheck.server.limits import ServerLimits
-from netcheck.server.session import Session, Sessions, canonical
+from netcheck.server.session import Session, Sessions, canonical, neighbourhood
 from probes.errors import WireError
 from probes.wire import frame
 
@@ -31,21 +31,24 @@ class Desk:
         self._per_source: Counter[str] = Counter()
 
     def admit(self, connection: asyncio.Transport, address: str) -> bool:
-        if (
-            self._closed
-            or len(self._connections) >= self.limits.connections
-            or self._per_source[address] >= self.limits.connections_per_source
-        ):
+        source = neighbourhood(address)
+        full = self._closed or len(self._connections) >= self.limits.connections
+        if full or self._per_source[source] >= self.limits.connections_per_source:
+            # Told to the checks it may have hit: our limit is not the network's doing.
+            for session in self.sessions.all():
+                if full or neighbourhood(session.source) == source or address in session.proven:
+                    session.ledger.complete = False
             return False
         self._connections.add(connection)
-        self._per_source[address] += 1
+        self._per_source[source] += 1
         return True
 
     def leave(self, connection: asyncio.Transport, address: str) -> None:
+        source = neighbourhood(address)
         self._connections.discard(connection)
-        self._per_source[address] -= 1
-        if self._per_source[address] <= 0:
-            del self._per_source[address]
+        self._per_source[source] -= 1
+        if self._per_source[source] <= 0:
+            del self._per_source[source]
 
     def close(self) -> None:
         """End every echo connection and admit no more."""
@@ -113,6 +116,8 @@ class EchoTcp(asyncio.Protocol):
             self._transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
         self._buffer += data
         while len(self._buffer) >= frame.SIZE:
             whole = bytes(self._buffer[: frame.SIZE])

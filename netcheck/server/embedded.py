@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import tempfile
 from collections.abc import AsyncIterator
@@ -12,18 +13,23 @@ from netcheck.server.serve import EchoServer, ServerConfig
 from probes.errors import SetupError
 from probes.wire.link import Link
 
-_ADDRESSES = ("127.0.0.2", "127.0.0.1")
-"""A loopback address of its own, where the system has one, so that server and client can
-both have the same ports; macOS has but 127.0.0.1."""
+_ONLY_ONE = "127.0.0.1"  # macOS has no other; inbound ports are then busy with the server's
 
 
 @asynccontextmanager
-async def embedded(tcp_ports: tuple[int, ...], udp_ports: tuple[int, ...]) -> AsyncIterator[Link]:
-    """Serve on loopback and give the link.  Raises SetupError."""
+async def embedded(
+    tcp_ports: tuple[int, ...], udp_ports: tuple[int, ...]
+) -> AsyncIterator[tuple[Link, str]]:
+    """Serve on loopback; give the link, and the address to test from.
+
+    Both addresses are this run's own, so that server and client can have the same
+    ports, and two checks at once do not meet.  Raises SetupError.
+    """
+    here, there = _free_address(), _free_address()
     with tempfile.TemporaryDirectory(prefix="netcheck-") as folder:
         server = EchoServer(
             ServerConfig(
-                listen=(_address(),),
+                listen=(there,),
                 control_ports=(0,),
                 tcp_ports=tcp_ports,
                 udp_ports=udp_ports,
@@ -32,13 +38,17 @@ async def embedded(tcp_ports: tuple[int, ...], udp_ports: tuple[int, ...]) -> As
         )
         await server.start()
         try:
-            yield server.links()[0]
+            yield server.links()[0], here
         finally:
             await server.close()
 
 
-def _address() -> str:
-    for address in _ADDRESSES:
+def _free_address() -> str:
+    """A loopback address that nobody is likely to use (RFC 1122 section 3.2.1.3)."""
+    chosen = (
+        f"127.{secrets.randbelow(254) + 1}.{secrets.randbelow(256)}.{secrets.randbelow(253) + 2}"
+    )
+    for address in (chosen, _ONLY_ONE):
         with socket.socket() as sock:
             try:
                 sock.bind((address, 0))

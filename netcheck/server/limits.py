@@ -23,6 +23,7 @@ class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
     calls: int = 1000  # connect-backs in a session; a check makes about 100
     calls_per_s: float = 200.0  # a check wants 15 ports at once, six times in a second
     call_burst: int = 60
+    calls_in_all: int = 2048  # under way at the same time, of all sessions
     calls_at_once: int = 256  # 15 ports sixteen times, where every call waits to the end
     dynamic_ports: int = 256  # open at the same time in one session
     dynamic_ports_total: int = 4096  # leaves most of the range to the machine itself
@@ -31,11 +32,44 @@ class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
     connections_per_source: int = 1024  # forty a check, and many checks behind one carrier address
     first_frame_s: float = 10.0  # a frame is 128 bytes; even at 2 s round trip it is here by then
     connection_s: float = 60.0  # the longest an echo connection is held for a probe
+    control_connections_per_source: int = 160  # its sessions, and a few that are beginning
+    target_calls_per_s: float = 500.0  # to one address, whoever asks: no more than a busy home gets
+    target_burst: int = 500
+    target_records: int = 4096  # addresses whose rate is remembered
+    dynamic_ports_per_source: int = 1024  # a quarter of all
     control_connections: int = 1024  # including those that have not asked for anything yet
     request_s: float = 10.0  # from the TCP connection to a complete request, TLS included
     drain_s: float = 20.0  # at shutdown: what the longest default check may still need
     stray_records: int = 512  # frames of 128 bytes that came altered, or from scanners
     source_records: int = 8192  # remembered (address, port) pairs of bare connections
+
+
+FILES_RESERVED = 128
+"""File descriptors for listeners, logs, the certificate and what asyncio itself needs."""
+
+
+def fitted(limits: ServerLimits, files: int) -> ServerLimits:
+    """``limits`` scaled down to what a process with ``files`` descriptors can hold open, so
+    that no kind of connection can take the last ones from another."""
+    wanted = limits.connections + limits.control_connections + limits.dynamic_ports_total
+    share = min(1.0, max(0, files - FILES_RESERVED) / (wanted + limits.calls_in_all))
+
+    def scaled(count: int) -> int:
+        return min(count, max(8, int(count * share)))
+
+    return msgspec.structs.replace(
+        limits,
+        connections=scaled(limits.connections),
+        connections_per_source=min(
+            limits.connections_per_source, max(64, scaled(limits.connections) // 2)
+        ),
+        control_connections=scaled(limits.control_connections),
+        control_connections_per_source=min(
+            limits.control_connections_per_source, max(8, scaled(limits.control_connections) // 2)
+        ),
+        dynamic_ports_total=scaled(limits.dynamic_ports_total),
+        calls_in_all=scaled(limits.calls_in_all),
+    )
 
 
 class Bucket:

@@ -9,6 +9,7 @@ import ipaddress
 import logging
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,13 @@ import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from netcheck.server import files
 from netcheck.server.bind import Bound, bind, reason_of
 from netcheck.server.certificate import context, fingerprint, kept
 from netcheck.server.control import Control, Offer
 from netcheck.server.echo import Desk
-from netcheck.server.limits import ServerLimits
-from netcheck.server.session import Sessions, canonical
+from netcheck.server.limits import ServerLimits, fitted
+from netcheck.server.session import Sessions, canonical, neighbourhood
 from probes.errors import SetupError
 from probes.wire import messages
 from probes.wire.link import CONTROL_PORT, Link
@@ -84,7 +86,8 @@ class EchoServer:
     """``await start()``, then it serves until ``await close()``."""
 
     def __init__(self, config: ServerConfig) -> None:
-        self._config = config
+        limits = fitted(config.limits, files.available())
+        self._config = config = msgspec.structs.replace(config, limits=limits)
         self._sessions = Sessions(config.limits)
         self._desk = Desk(self._sessions, config.limits)
         self._offers: dict[str, Offer] = {}
@@ -184,6 +187,7 @@ class EchoServer:
     async def _bind_control(self, tls: ssl.SSLContext) -> None:
         loop = asyncio.get_running_loop()
         self._http = _Http(self._control.handle, access_log=None, logger=_log)
+        self._http.per_source = self._config.limits.control_connections_per_source
         self._runner = web.ServerRunner(self._http, shutdown_timeout=_CLEANUP_S)
         await self._runner.setup()
         opened: dict[int, None] = {}  # in order
@@ -234,16 +238,29 @@ class _Http(web.Server):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.sockets: dict[web.RequestHandler, asyncio.trsock.TransportSocket] = {}
+        self.per_source = 0  # how many connections one source may have; 0: any number
+        self._sources: dict[web.RequestHandler, str] = {}
+        self._counts: Counter[str] = Counter()
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
         self.sockets[handler] = transport.get_extra_info("socket")
+        peer = transport.get_extra_info("peername")
+        source = neighbourhood(canonical(peer[0])) if peer else ""
+        self._sources[handler] = source
+        self._counts[source] += 1
+        if self.per_source and self._counts[source] > self.per_source:
+            transport.abort()
 
     def connection_lost(
         self, handler: web.RequestHandler, exc: BaseException | None = None
     ) -> None:
         super().connection_lost(handler, exc)
         self.sockets.pop(handler, None)
+        source = self._sources.pop(handler, None)
+        if source is not None:
+            self._counts[source] -= 1
+            self._counts += Counter()  # drops the sources that have none
 
     def abort(self) -> None:
         """End what is left.  By its socket: a TLS transport that was told twice to close, as

@@ -24,6 +24,15 @@ def canonical(address: str) -> str:
     return str(parsed)
 
 
+def neighbourhood(address: str) -> str:
+    """What per-source limits count by: an IPv4 address, or the /64 that one IPv6 host has
+    all to itself (RFC 6177)."""
+    parsed = ipaddress.ip_address(address)
+    if parsed.version == 4:
+        return address
+    return str(ipaddress.ip_network((parsed, 64), strict=False))
+
+
 class Session:
     """All that the server keeps for one client, dropped when its control connection ends."""
 
@@ -107,16 +116,17 @@ class Sessions:
         """A new session, or None when there are too many."""
         if (
             len(self._by_id) >= self._limits.sessions
-            or self._per_source[source] >= self._limits.sessions_per_source
+            or self._per_source[neighbourhood(source)] >= self._limits.sessions_per_source
         ):
             return None
         session = Session(source, local_address, self._limits)
         self._by_id[session.id] = session
-        self._per_source[source] += 1
+        self._per_source[neighbourhood(source)] += 1
         return session
 
     def close(self, session: Session) -> None:
         if self._by_id.pop(session.id, None) is not None:
-            self._per_source[session.source] -= 1
-            if self._per_source[session.source] <= 0:
-                del self._per_source[session.source]
+            source = neighbourhood(session.source)
+            self._per_source[source] -= 1
+            if self._per_source[source] <= 0:
+                del self._per_source[source]

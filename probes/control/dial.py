@@ -279,7 +279,11 @@ def _failure(way: Way, error: BaseException) -> ControlAttempt:
             return _attempt(way, "silent")
         case aiohttp.ClientConnectorError():
             return _os_failure(way, error.os_error)
-        case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError():
+        case (
+            aiohttp.ServerDisconnectedError()
+            | aiohttp.ClientPayloadError()
+            | aiohttp.ClientOSError()
+        ):
             return _attempt(way, "not-netcheck", "it ended the connection")
         case aiohttp.ClientError() | ValueError():
             return _attempt(way, "not-netcheck", type(error).__name__)

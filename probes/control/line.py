@@ -87,9 +87,11 @@ class Line:
         """End the conversation at once; the server frees the session by itself."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._lost.set()
-        await self._dialled.close()
+        try:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        finally:
+            self._lost.set()
+            await self._dialled.close()
 
     def say(self, message: messages.Message) -> None:
         self._outbox.put_nowait(message)

@@ -8,8 +8,8 @@ from functools import partial
 from typing import cast
 
 from probes.calls import Called, Calls
-from probes.errors import WireError
 from probes.observation import InboundTcp
+from probes.proof import read_call
 from probes.session import Session
 from probes.wire import frame
 
@@ -87,6 +87,7 @@ class Listeners:
             address=address,
             calls=tuple(called.calls) if called else (),
             heard=called.heard if called else 0,
+            reached=called.reached if called else 0,
             rtt_ms=round(called.rtt_s * 1000, 2) if called and called.rtt_s else None,
             busy=port in self.taken,
             untested=(
@@ -96,10 +97,13 @@ class Listeners:
             ),
         )
 
-    def admit(self, caller: _Caller, port: int) -> bool:
+    def admit(self, caller: _Caller, port: int, address: str) -> bool:
         if len(self._callers[port]) >= _CALLERS_MAX:
             return False
         self._callers[port].add(caller)
+        called = self._called.get(port)
+        if called is not None and self._session is not None:
+            called.reached += address == self._session.server_address
         return True
 
     def leave(self, caller: _Caller, port: int) -> None:
@@ -107,18 +111,13 @@ class Listeners:
 
     def answer(self, data: bytes, port: int) -> bytes | None:
         """The reply to a call that knows the secret; None for anybody else."""
-        session = self._session
-        if session is None:
+        session, called = self._session, self._called.get(port)
+        if session is None or called is None:
             return None
-        try:
-            got = frame.read(data, session.secret)
-        except WireError:
+        got = read_call(data, session, called.number)
+        if got is None:
             return None
-        if not got.authentic or got.kind != frame.CALL or got.session != session.id:
-            return None
-        called = self._called.get(port)
-        if called is not None:
-            called.heard += 1
+        called.heard += 1
         return frame.reply_to(data, got, session.secret)
 
 
@@ -134,7 +133,8 @@ class _Caller(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        if not self._listeners.admit(self, self._port):
+        peer = transport.get_extra_info("peername") or ("",)
+        if not self._listeners.admit(self, self._port, str(peer[0]).partition("%")[0]):
             self._transport.abort()
             return
         self._deadline = asyncio.get_running_loop().call_later(LISTEN_S, self.end)

@@ -6,8 +6,8 @@ import asyncio
 import errno
 
 from probes.calls import Called, Calls
-from probes.errors import WireError
 from probes.observation import InboundUdp
+from probes.proof import read_call
 from probes.session import Session
 from probes.wire import frame
 
@@ -88,11 +88,8 @@ class Receiver:
         session = self._session
         if session is None or self._called is None or self._transport is None:
             return
-        try:
-            got = frame.read(data, session.secret)
-        except WireError:
-            return
-        if not got.authentic or got.kind != frame.CALL or got.session != session.id:
+        got = read_call(data, session, self._called.number)
+        if got is None:
             return
         self._called.heard += 1
         if str(source[0]).partition("%")[0] == session.server_address:

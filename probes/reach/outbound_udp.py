@@ -33,10 +33,11 @@ class Datagrams(asyncio.DatagramProtocol):
             waiting.set_result(data[: frame.SIZE + 1])
 
     def error_received(self, exc: Exception) -> None:
-        """ICMP says that the last datagrams did not arrive."""
-        for waiting in self.waiting.values():
+        """ICMP says that a datagram did not arrive: the last one, most likely, and only that."""
+        for waiting in reversed(self.waiting.values()):
             if not waiting.done():
                 waiting.set_exception(exc)
+                return
 
     @property
     def own(self) -> frame.Endpoint:

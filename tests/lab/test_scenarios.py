@@ -67,6 +67,17 @@ def one_to_one_nat(lab: Lab) -> None:
     )
 
 
+def crossed(lab: Lab) -> None:
+    """The router leads calls for 6892 to 6891."""
+    lab.nft(
+        "router",
+        """table ip crossed {
+            chain before { type nat hook prerouting priority dstnat - 5;
+                iifname "wan" tcp dport 6892 dnat to 192.168.77.2:6891; }
+        }""",
+    )
+
+
 SCENARIOS = (
     Scenario("routed-and-open", ROUTED, Truth(inbound="open", nat=False)),
     Scenario("plain-nat", NAT, Truth(features=BEHIND_NAT, causes=BLOCKED_IN)),
@@ -160,11 +171,44 @@ SCENARIOS = (
         Network(nat=False, transparent=(Transparent(1863, "swallow"),)),
         Truth(
             inbound="open",
-            ports={"tcp out 1863": "intercepted"},
+            # A box that accepts and says nothing cannot be told from one that lets the
+            # handshake through and drops what follows.
+            ports={"tcp out 1863": "blocked"},
             features={"messaging": "fails"},
-            causes=frozenset({"outbound-tcp-intercepted"}),
+            causes=frozenset({"outbound-tcp-blocked"}),
             nat=False,
         ),
+    ),
+    Scenario(
+        "handshake-passes-and-data-does-not",
+        Network(nat=False, firewall=('iifname "lan" tcp dport 1863 meta length > 100 drop',)),
+        Truth(
+            inbound="open",
+            ports={"tcp out 1863": "blocked"},
+            features={"messaging": "fails"},
+            causes=frozenset({"outbound-tcp-blocked"}),
+            nat=False,
+        ),
+    ),
+    Scenario(
+        "calls-shake-hands-and-lose-their-data",
+        Network(nat=False, firewall=('oifname "lan" tcp dport 6891 meta length > 100 drop',)),
+        Truth(
+            inbound="open",
+            ports={"tcp in 6891": "blocked"},
+            causes=frozenset({"inbound-tcp-blocked"}),
+            nat=False,
+        ),
+    ),
+    Scenario(
+        "router-leads-6892-to-6891",
+        Network(forwards=(Forward("tcp", "6891-6900"),)),
+        Truth(
+            ports={"tcp in 6891-6900": "open", "tcp in 6892": "intercepted"},
+            features={"receive-calls": "fails"},
+            causes=BLOCKED_IN | {"inbound-wrong-host"},
+        ),
+        before=crossed,
     ),
     *(
         Scenario(
@@ -532,6 +576,16 @@ def test_what_happens_half_way_is_never_called_blocked(
     assert outcome.status == 3
     assert outcome.seconds < 15
     validate(report)
+
+
+def test_capacity_is_how_many_were_open_at_the_same_time() -> None:
+    """A router that allows five connections at once: each port passes, but not all together."""
+    limit = 'iifname "lan" tcp dport 6891-6900 ct state new ct count over 5 reject with tcp reset'
+    outcome = run(Scenario("five-at-once", Network(nat=False, firewall=(limit,)), Truth()))
+    (received,) = (f for f in outcome.report["features"] if f["feature"] == "receive-files")
+    assert (received["verdict"], received["capacity"]) == ("limited", 5)
+    (at_once,) = (o for o in outcome.report["observations"] if o["probe"] == "at-once")
+    assert len(at_once["carried"]) == 5
 
 
 @pytest.mark.parametrize("nat", [False, True], ids=["routed", "nat"])

@@ -108,8 +108,8 @@ def sound(report: Report) -> None:
 
 
 async def test_against_the_embedded_server_everything_is_open() -> None:
-    async with embedded(PLAN.tcp_ports, PLAN.udp_ports) as link:
-        report = await checking(link, embedded=True).run()
+    async with embedded(PLAN.tcp_ports, PLAN.udp_ports) as (link, bind):
+        report = await checking(link, embedded=True, bind=bind).run()
     sound(report)
     assert {(p.state, p.port) for p in report.ports if p.state != "open"} == set()
     assert report.complete
@@ -502,7 +502,8 @@ async def test_an_answer_without_the_proof_opens_no_port(folder: Path, answer: b
         await stranger.wait_closed()
     sound(report)
     (found,) = report.ports
-    assert found.state == "intercepted"
+    # One that says nothing cannot be told from a firewall that lets no data through.
+    assert found.state in ({"intercepted"} if answer else {"blocked", "unknown"})
     assert report.features[0].verdict == "fails"
     assert EXIT[report.overall] == 1
 

@@ -12,11 +12,15 @@ from probes.silence import (
     ATTEMPTS_MIN,
     CHANCE_MAX,
     chance_of_silence,
-    means_blocked,
+    rules_out_loss,
 )
 
 attempts = st.integers(1, ATTEMPTS_MAX)
 samples = st.integers(0, 500).flatmap(lambda sent: st.tuples(st.just(sent), st.integers(0, sent)))
+
+
+def means_blocked(tries: int, sent: int, lost: int) -> bool:
+    return rules_out_loss(tries, chance_of_silence(tries, sent, lost))
 
 
 @pytest.mark.parametrize(

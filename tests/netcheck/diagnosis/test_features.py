@@ -53,12 +53,12 @@ OPEN: dict[str, tuple[str, int | None, str]] = {
     "receive-files": ("works", 10, "10 at the same time"),
     "directory": ("works", None, "Everything"),
     "data-sharing": ("works", None, "Everything"),
-    "send-files": ("unknown", None, "invitation survives the way to your contact is not tested"),
-    "voice": ("unknown", None, "invitation survives the way to your contact is not tested"),
-    "call-out": ("unknown", None, "is not tested"),
-    "audio": ("unknown", None, "sound in both directions is not tested"),
-    "video": ("unknown", None, "pictures in both directions is not tested"),
-    "receive-calls": ("unknown", None, "is not tested"),
+    "send-files": ("unknown", None, "not tested: whether the address in an invitation"),
+    "voice": ("unknown", None, "not tested: whether the address in an invitation"),
+    "call-out": ("unknown", None, "not tested: "),
+    "audio": ("unknown", None, "not tested: sound in both"),
+    "video": ("unknown", None, "not tested: pictures in both"),
+    "receive-calls": ("unknown", None, "not tested: "),
 }
 
 FROM_6901_SILENT = outbound_tcp(6901, silent(), local_port=6901)

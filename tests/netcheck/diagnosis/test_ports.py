@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netcheck.diagnosis import diagnose, ports
-from netcheck.diagnosis.facts import OWN_SAMPLE_MIN, Facts
+from netcheck.diagnosis.facts import Facts
 from netcheck.report.model import PortState
 from probes import silence
 from probes.observation import (
@@ -92,10 +92,10 @@ OUTBOUND: dict[str, tuple[OutboundTcp | OutboundUdp, list[AnyObservation], str, 
     ),
     "tcp-silent-path-lossy": (TCP, [loss(80)], "unknown", False, "loss"),
     "tcp-silent-tcp-lossy": (
-        TCP, [loss(0, tcp_sent=OWN_SAMPLE_MIN, tcp_lost=8)], "unknown", False, "loss",
+        TCP, [loss(0, tcp_sent=silence.OWN_SAMPLE_MIN, tcp_lost=8)], "unknown", False, "loss",
     ),
     "tcp-silent-udp-lossy": (
-        TCP, [loss(0, 400, udp_sent=OWN_SAMPLE_MIN, udp_lost=8)], "blocked", False, "",
+        TCP, [loss(0, 400, udp_sent=silence.OWN_SAMPLE_MIN, udp_lost=8)], "blocked", False, "",
     ),
     "tcp-silent-unconfirmed": (
         TCP, [control(confirmed_at_end=False)], "unknown", None, "did not answer to the end",
@@ -110,7 +110,7 @@ OUTBOUND: dict[str, tuple[OutboundTcp | OutboundUdp, list[AnyObservation], str, 
     ),
     "tcp-no-server": (TCP, [unreached()], "unknown", None, "not reached"),
     # Something shook hands and then there was no answer: the ledger says who it was.
-    "tcp-mute-nothing-arrived": (MUTE, [], "intercepted", False, "in the server's place"),
+    "tcp-mute-nothing-arrived": (MUTE, [], "blocked", False, "was let through"),
     "tcp-mute-let-through": (
         MUTE, [ledger(accepted=(1863,))], "blocked", False, "the connection was let through",
     ),
@@ -133,7 +133,7 @@ OUTBOUND: dict[str, tuple[OutboundTcp | OutboundUdp, list[AnyObservation], str, 
         CLOSED, [ledger(accepted=(1863,))], "refused", False, "let through",
     ),
     "tcp-closed-answer-kept-back": (
-        CLOSED, [ledger(arrived(CLOSED))], "refused", True, "kept back",
+        CLOSED, [ledger(arrived(CLOSED))], "refused", True, "before the answer came",
     ),
     "tcp-closed-garbled": (CLOSED, [ledger(garbled=(1863,))], "altered", True, "other bytes"),
     "tcp-foreign": (FOREIGN, [], "intercepted", False, "something other"),
@@ -183,7 +183,7 @@ OUTBOUND: dict[str, tuple[OutboundTcp | OutboundUdp, list[AnyObservation], str, 
     "udp-silent-too-few": (outbound_udp(silent(ENOUGH - 1)), [], "unknown", False, "tries"),
     "udp-silent-path-lossy": (UDP, [loss(80)], "unknown", False, "loss"),
     "udp-silent-udp-lossy": (
-        UDP, [loss(0, 400, udp_sent=OWN_SAMPLE_MIN, udp_lost=8)], "unknown", False, "loss",
+        UDP, [loss(0, 400, udp_sent=silence.OWN_SAMPLE_MIN, udp_lost=8)], "unknown", False, "loss",
     ),
     "udp-silent-unconfirmed": (UDP, [control(confirmed_at_end=False)], "unknown", None, ""),
     "udp-silent-unconfirmed-arrived": (
@@ -244,7 +244,17 @@ INBOUND: dict[str, tuple[InboundTcp | InboundUdp, list[AnyObservation], str, str
         inbound_tcp(1720, tries("refused")), [control(confirmed_at_end=False)], "unknown", "",
     ),
     "tcp-foreign": (inbound_tcp(1720, tries("foreign")), [], "intercepted", "another computer"),
-    "tcp-mute": (inbound_tcp(1720, tries("mute")), [], "intercepted", "another computer"),
+    "tcp-mute": (
+        inbound_tcp(1720, tries("mute", "mute", "mute", "mute", "mute", "mute")),
+        [], "blocked", "let through",
+    ),
+    "tcp-mute-too-few": (inbound_tcp(1720, tries("mute")), [], "unknown", "tries"),
+    "tcp-closed-here": (
+        inbound_tcp(1720, tries("closed"), reached=1), [], "refused", "reached this computer",
+    ),
+    "tcp-altered-here": (
+        inbound_tcp(1720, tries("foreign"), reached=1), [], "altered", "reached this computer",
+    ),
     "tcp-closed": (inbound_tcp(1720, tries("closed")), [], "intercepted", "another computer"),
     "tcp-busy": (inbound_tcp(1720, (), busy=True), [], "busy", "1720 is taken by another program"),
     "tcp-busy-by": (
