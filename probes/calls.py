@@ -93,10 +93,13 @@ class Calls:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
         for called in self._ports.values():
-            if called.heard:
-                # An open port's silent calls are a sample of the path's loss.
-                lost = sum(c.outcome == "silent" for c in called.calls)
-                self._session.tallies[self._transport].add(lost + called.heard, lost)
+            if called.heard and self._transport == "tcp":
+                # The calls that an open port did not hear are a sample of the path's loss,
+                # but for one that may have been on its way when the answer was known.  UDP
+                # has no such sample: a call may be heard and its reply filtered.
+                silent = sum(c.outcome == "silent" for c in called.calls)
+                lost = max(0, silent - 1)
+                self._session.tallies["tcp"].add(lost + called.heard, lost)
 
     async def _listen(self, address: str) -> None:
         session = self._session
