@@ -94,11 +94,9 @@ class Calls:
             await asyncio.gather(watch, return_exceptions=True)
         for called in self._ports.values():
             if called.heard and self._transport == "tcp":
-                # The calls that an open port did not hear are a sample of the path's loss,
-                # but for one that may have been on its way when the answer was known.  UDP
-                # has no such sample: a call may be heard and its reply filtered.
-                silent = sum(c.outcome == "silent" for c in called.calls)
-                lost = max(0, silent - 1)
+                # The calls that an open port did not hear are a sample of the path's loss.
+                # UDP has no such sample: a call may be heard and its reply filtered.
+                lost = sum(c.outcome == "silent" for c in called.calls)
                 self._session.tallies["tcp"].add(lost + called.heard, lost)
 
     async def _listen(self, address: str) -> None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 
-CHANCE_MAX = 1e-5
+CHANCE_MAX = 3e-6
 """The largest chance at which a port is called blocked.  A check tests about forty
-ports, so the chance that loss alone makes any of them look blocked stays below 0.1 %."""
+ports, so the chance that loss alone makes any of them look blocked is about 0.01 %, and
+stays below 0.1 % where the loss was somewhat underestimated."""
 
 ATTEMPTS_MIN = 6
 """Never fewer: the samples speak of the path as a whole, not of bursts on one port."""

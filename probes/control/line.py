@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PING_S = 0.04
 """Twenty-five a second: the 0.8 s that the shortest search for silence takes then hold
-twenty samples of the path's loss, enough for the 1e-5 that ``blocked`` asks for."""
+twenty samples of the path's loss, enough for the 3e-6 that ``blocked`` asks for."""
 
 WELCOME_S = 5.0
 """The server speaks first; two lost packets may delay it by 0.2 + 0.4 s and more."""

@@ -94,11 +94,11 @@ def wanted(sent: int, lost: int) -> int | None:
     ("sent", "lost", "expected"),
     [
         (20, 0, 6),  # what the first 0.8 s of heartbeats give on a clean path
-        (20, 1, 7),
-        (20, 2, 8),
+        (20, 1, 8),
+        (20, 2, 9),
         (100, 0, 6),
         (100, 5, 6),
-        (100, 20, 8),
+        (100, 20, 9),
         (0, 0, None),
         (5, 1, None),
         (20, 10, None),
