@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -49,6 +49,9 @@ PORTAL_AFTER_S = 1.0
 
 LOCAL_AFTER_S = 0.03
 """The server is looked for first; this computer's settings do not run away."""
+
+
+_Reached = TypeVar("_Reached", OutboundTcp, OutboundUdp, InboundTcp, InboundUdp)
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,13 +145,11 @@ class Check:
         facts = asyncio.create_task(self._local_facts())
         try:
             await self._with_server()
+            await facts  # a fault of our own in it is not to be hidden
         finally:
-            if self._cancelled.is_set():
-                facts.cancel()
+            facts.cancel()
             try:
-                await asyncio.wait({facts})
-                if not facts.cancelled():
-                    facts.result()  # a fault of our own is not to be hidden
+                await asyncio.gather(facts, return_exceptions=True)
             finally:
                 self._conclude()
                 if self._line:
@@ -282,21 +283,13 @@ class Check:
         finally:
             if reach.connection:
                 reach.connection.end()
-        if found.busy:
-            found = msgspec.structs.replace(
-                found, busy_by=await self._holder("tcp", session, local_port)
-            )
-        self._observe(found)
+        self._observe(await self._with_holder(found, "tcp", session, local_port))
 
     async def _inbound_tcp(
         self, session: Session, listeners: inbound_tcp.Listeners, own: str | None
     ) -> None:
         for found in await listeners.run(session, own):
-            if found.busy:
-                found = msgspec.structs.replace(
-                    found, busy_by=await self._holder("tcp", session, found.port)
-                )
-            self._observe(found)
+            self._observe(await self._with_holder(found, "tcp", session, found.port))
 
     async def _udp_in_then_out(
         self, session: Session, receiver: inbound_udp.Receiver, own: str | None
@@ -314,27 +307,26 @@ class Check:
         self, session: Session, receiver: inbound_udp.Receiver, own: str | None
     ) -> None:
         found = await receiver.run(session, own)
-        if found.busy:
-            found = msgspec.structs.replace(
-                found, busy_by=await self._holder("udp", session, found.port)
-            )
-        self._observe(found)
+        self._observe(await self._with_holder(found, "udp", session, found.port))
 
     async def _outbound_udp(
         self, session: Session, local_port: int | None, to: outbound_udp.Destination
     ) -> None:
         found = await outbound_udp.run(session, to, local_port)
-        if found.busy and local_port:
-            found = msgspec.structs.replace(
-                found, busy_by=await self._holder("udp", session, local_port)
-            )
-        self._observe(found)
+        self._observe(await self._with_holder(found, "udp", session, local_port))
 
-    async def _holder(
-        self, transport: messages.TransportName, session: Session, port: int
-    ) -> str | None:
+    async def _with_holder(
+        self,
+        found: _Reached,
+        transport: messages.TransportName,
+        session: Session,
+        port: int | None,
+    ) -> _Reached:
+        """The same, with the program that holds our local ``port`` if that is taken."""
+        if not (found.busy and port):
+            return found
         owner = await asyncio.to_thread(port_owner.owner_of, transport, session.local_address, port)
-        return owner.program if owner else None
+        return msgspec.structs.replace(found, busy_by=owner.program if owner else None)
 
     async def _read_ledger(self, line: Line, session: Session) -> None:
         """Unless every probe has its proof: then the server has nothing to add."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
+import os
 import socket
 import ssl
 import time
@@ -295,7 +296,8 @@ def _failure(way: Way, error: BaseException) -> ControlAttempt:
 def _os_failure(way: Way, error: OSError) -> ControlAttempt:
     if isinstance(error, ConnectionError) and error.errno is None:  # from asyncio's TLS
         return _attempt(way, "not-netcheck", "it ended the connection")
-    detail = error.strerror or ""
+    # Not asyncio's own words, which repeat the address in Python's spelling.
+    detail = os.strerror(error.errno) if error.errno else error.strerror or ""
     match error.errno:
         case errno.ECONNREFUSED | errno.ECONNRESET:
             return _attempt(way, "refused", detail)
