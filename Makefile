@@ -18,12 +18,13 @@ ARGS ?=
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test bench lint lock clean
+.PHONY: help run test bench accuracy lint lock clean
 
 help:
 	@echo 'make run    check this computer and its network, and show the report'
 	@echo 'make test   lint, then all tests, the lab of network namespaces included'
 	@echo 'make bench  measure netcheck itself against other tools'
+	@echo 'make accuracy  hold the verdicts on NATs against the truth: docs/accuracy.md (an hour)'
 	@echo 'make lint   style, types for three platforms, and who imports whom'
 	@echo 'make lock   renew requirements/*.lock from pyproject.toml'
 	@echo 'make clean  remove .venv/ and everything else that was made'
@@ -41,6 +42,11 @@ test: lint
 bench: $(VENV)/.installed $(VENV)/.dev
 	@packaging/system-packages test bench
 	@tests/lab/as_root $(BIN)/python -m benchmarks $(ARGS)
+
+# Goes on where it was ended.  A verdict that is wrong makes it fail, and is in the table.
+accuracy: $(VENV)/.installed $(VENV)/.dev
+	@packaging/system-packages test bench
+	@tests/lab/as_root $(BIN)/python -m benchmarks.accuracy --output docs/accuracy.md $(ARGS)
 
 # One cache for each platform: a shared one would be thrown away three times.
 lint: $(VENV)/.installed $(VENV)/.dev

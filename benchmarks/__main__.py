@@ -19,7 +19,10 @@ from pathlib import Path
 
 from benchmarks.row import Row
 
-NAMES = ("start", "all_open", "all_dropped", "loss", "server", "imports")
+NAMES = (
+    *("start", "all_open", "all_dropped", "loss", "server", "imports", "stun"),
+    *("nat", "full"),
+)
 
 
 def main() -> int:

@@ -36,6 +36,9 @@ LONGEST_VALUE = 160
 # Ranges of a port list that are shown: more would bury the text and the commands.
 MOST_RANGES = 15
 
+# Public addresses that are shown: a large pool is a long list.
+MOST_ADDRESSES = 6
+
 # Suggestions for a mistyped id, and how alike they must be (difflib's ratio).
 MOST_SUGGESTIONS = 3
 LEAST_LIKENESS = 0.5
@@ -175,6 +178,15 @@ def section(markdown: str, heading: str) -> str:
     return dict(zip(sections[1::2], sections[2::2], strict=True))[heading].strip() + "\n"
 
 
+def _part(name: str) -> str:
+    """Return the text that several articles ``include``."""
+    from importlib.resources import files
+
+    source = files("kb_articles").joinpath("parts", f"{name}.md").read_text(encoding="utf-8")
+    # Jinja2 takes the last line's end away, and what follows is a line of its own.
+    return _with_guarded_code(source) + "\n"
+
+
 @cache
 def _template(source: str, finalize: Callable[[object], str]) -> Template:
     return _environment(finalize).from_string(source)
@@ -182,12 +194,16 @@ def _template(source: str, finalize: Callable[[object], str]) -> Template:
 
 @cache
 def _environment(finalize: Callable[[object], str]) -> ImmutableSandboxedEnvironment:
-    from jinja2 import StrictUndefined
+    from jinja2 import FunctionLoader, StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     # No autoescape: the output is Markdown, and ``finalize`` escapes for that.
     environment = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined, finalize=finalize, trim_blocks=True, lstrip_blocks=True
+        loader=FunctionLoader(_part),
+        undefined=StrictUndefined,
+        finalize=finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {
         "prose": _prose,
@@ -263,8 +279,14 @@ def _is_port(text: str) -> bool:
 
 
 _is_percent = re.compile(r"[0-9]{1,2}|100").fullmatch
+_is_count = re.compile(r"[1-9][0-9]{0,6}").fullmatch
+_is_score = re.compile(r"[1-4]\.[0-9]|5\.0").fullmatch
 _is_transport = re.compile(r"tcp|udp").fullmatch
 _is_system = re.compile(r"Windows|Linux|Darwin").fullmatch
+_is_filtering = re.compile(r"address-dependent|address-and-port-dependent").fullmatch
+_is_direction = re.compile(r"outbound|inbound|both").fullmatch
+_is_medium = re.compile(r"audio|video").fullmatch
+_is_device = re.compile(r"computer|router|carrier|beyond").fullmatch
 
 
 class _Kind(NamedTuple):
@@ -302,6 +324,18 @@ _KINDS = {
     "remote_port": _Kind("the remote port", _is_port),
     "seen_port": _Kind("another port", _is_port),
     "loss_percent": _Kind("the lost part", _is_percent),
+    "percent": _Kind("a part", _is_percent),
+    "carrier_address": _Kind("an address shared with others", _is_address),
+    "external_address": _Kind("the address that your router names", _is_address),
+    "outer_router": _Kind("the address of the outer router", _is_address),
+    "last_hop": _Kind("the last device that answered", _is_address),
+    "device": _Kind("a device on the way", _is_device),
+    "filtering": _Kind("by address", _is_filtering),
+    "direction": _Kind("one direction", _is_direction),
+    "kind": _Kind("sound and picture", _is_medium),
+    "seconds": _Kind("some seconds", _is_count),
+    "jitter_ms": _Kind("some milliseconds", _is_count),
+    "mos": _Kind("a low mark", _is_score),
     "program": _Kind("another program", free=True),
     "proxy": _Kind("the proxy server", free=True),
     "location": _Kind("the sign-in page", free=True),
@@ -317,6 +351,8 @@ def _context(article: Article, values: Mapping[str, object]) -> dict[str, object
             ", ".join(map(str, features)) if isinstance(features, list | tuple) else None
         ),
         "ports": _collapse(values.get("ports")) or tuple(_Range(*pair) for pair in article.ports),
+        "open_ranges": _read_ranges(values.get("open_ranges")),
+        "public_addresses": _read_addresses(values.get("public_addresses")),
         # Flags are True, False, or None for unknown.
         **{
             name: flag if isinstance(flag := values.get(name), bool) else None
@@ -341,6 +377,32 @@ def _collapse(ports: object) -> tuple[_Range, ...]:
     if len(ranges) > MOST_RANGES and ranges[0].low >= DYNAMIC_PORTS.low:
         return (DYNAMIC_PORTS,)
     return tuple(ranges)
+
+
+def _read_ranges(texts: object) -> tuple[_Range, ...]:
+    """Return the ranges of ``["5004", "16384–32767"]``; what is no range is left out."""
+    if not isinstance(texts, list | tuple):
+        return ()
+    ranges: list[_Range] = []
+    for text in texts:
+        low, _, high = str(text)[:LONGEST_VALUE].replace("–", "-").partition("-")
+        if _is_port(low) and _is_port(high or low) and int(low) <= int(high or low):
+            ranges.append(_Range(int(low), int(high or low)))
+    return tuple(sorted(set(ranges)))
+
+
+def _read_addresses(texts: object) -> _Value:
+    """``198.51.100.4 and 198.51.100.5``, or unknown; what is no address is left out."""
+    described = "several public addresses"
+    if not isinstance(texts, list | tuple):
+        return _Value(None, described)
+    known = list(dict.fromkeys(text for text in map(str, texts) if _is_address(text)))
+    shown = known[:MOST_ADDRESSES]
+    if not shown:
+        return _Value(None, described)
+    if len(known) > len(shown):
+        shown.append(f"{len(known) - len(shown)} more")
+    return _Value(" and ".join(filter(None, (", ".join(shown[:-1]), shown[-1]))), described)
 
 
 # ---- filters ----

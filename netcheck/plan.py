@@ -1,18 +1,38 @@
 """From profiles to probe runs (pure): what is tested, and what must not overlap.
 
-Everything runs at the same time, but for one pair: a packet *from* a local
-UDP port opens a way through most NATs and firewalls to that port, so the calls *to*
-it, which nothing asked for, come first and are over when it is sent from.
+Everything runs at the same time, but for this:
+
+- A packet *from* a local UDP port opens a way through most NATs and firewalls to that port,
+  so the calls *to* it, which nothing asked for, come first and are over when it is sent from.
+- Who has asked a server to send from another address never sends to that address from
+  the same socket: the unasked packet may leave a half-open entry in the NAT that gives the
+  next packet there another port.  So every question about a NAT has sockets of its own.
+- Media begins when the ports have had their burst, so that it hears the network and not us.
+- Where a packet gets lost is asked when it is known which ones do.
+- A binding's lifetime is what the check's own length allows: it is asked for last.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal, get_args
 
 import msgspec
 
 from netcheck.profile import Profile, Requirement
 from probes.errors import SetupError
+
+Part = Literal["ports", "nat", "range", "media"]
+"""The ports that the profiles name, how the NAT behaves, the dynamic ports, voice and video."""
+
+PARTS: tuple[Part, ...] = get_args(Part)
+Depth = Literal["quick", "default", "deep"]
+
+_STEPS: dict[Part, int] = {"ports": 0, "nat": 9, "range": 2, "media": 4}
+"""Probes that report in every check, for a progress bar; the ports are counted one by one."""
+
+_QUICK_STEPS: dict[Part, int] = _STEPS | {"nat": 4}
+"""A quick look at the NAT is its mapping, filtering, ports and hairpinning over UDP."""
 
 CALLED_MAX = 64
 """Ports of one transport on which a server calls a client (docs/protocol.md, ``hello``)."""
@@ -32,6 +52,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     from_local: tuple[tuple[int, int], ...]  # (remote port, local port)
     inbound_tcp: tuple[int, ...]
     udp: tuple[UdpPort, ...]
+    parts: frozenset[Part] = frozenset({"ports"})
+    depth: Depth = "quick"
+
+    @property
+    def deep(self) -> bool:
+        return self.depth == "deep"
 
     @property
     def tcp_ports(self) -> tuple[int, ...]:
@@ -46,6 +72,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def steps(self) -> int:
         """How many probes will report, for a progress bar."""
+        steps = _QUICK_STEPS if self.depth == "quick" else _STEPS
+        others = sum(steps[part] for part in self.parts)
+        return others + (self._ports if "ports" in self.parts else 0)
+
+    @property
+    def _ports(self) -> int:
         return (
             len(self.outbound_tcp)
             + len(self.from_local)
@@ -55,9 +87,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def make(profiles: Iterable[Profile]) -> Plan:
+def make(profiles: Iterable[Profile], depth: Depth = "quick", only: Iterable[Part] = ()) -> Plan:
     """The least that answers every requirement, each port once.
 
+    ``depth`` "quick" is the ports alone; ``only`` names the parts to run instead, of which a
+    quick check does the least.
     Raises SetupError if that is more than one check can test.
     """
     required = [r for p in profiles for f in p.features for r in f.requires]
@@ -80,6 +114,8 @@ def make(profiles: Iterable[Profile]) -> Plan:
         udp=tuple(
             UdpPort(p) for p in sorted({p for r in _of(required, "udp") for p in r.port_numbers})
         ),
+        parts=frozenset(only) or _parts(required, depth),
+        depth=depth,
     )
     # A UDP port is called, and a second port is called from it.
     if max(len(made.inbound_tcp), 2 * len(made.udp)) > CALLED_MAX:
@@ -88,6 +124,13 @@ def make(profiles: Iterable[Profile]) -> Plan:
             "check fewer profiles at once."
         )
     return made
+
+
+def _parts(required: list[Requirement], depth: Depth) -> frozenset[Part]:
+    """Dynamic ports and media only where a profile talks through them."""
+    if depth == "quick":
+        return frozenset({"ports"})
+    return frozenset(PARTS if _of(required, "media") else ("ports", "nat"))
 
 
 def _of(required: list[Requirement], probe: str) -> list[Requirement]:

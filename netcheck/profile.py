@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
-MEASURED = ("outbound-tcp", "inbound-tcp", "udp")
-"""The probes that this version can run."""
+_WITH_PORTS = ("outbound-tcp", "inbound-tcp", "udp")
+"""The probes that test single ports."""
 
 ProbeName = Literal["outbound-tcp", "inbound-tcp", "udp", "embedded-address", "call", "media"]
 PROBES: tuple[str, ...] = get_args(ProbeName)
@@ -165,7 +165,7 @@ def _check_requirement(requirement: Requirement, here: str) -> None:
         except ValueError as error:
             raise ProfileError(f"{here}.ports: {error}.") from None
     ports = requirement.port_numbers
-    if requirement.probe in MEASURED and not ports:
+    if requirement.probe in _WITH_PORTS and not ports:
         raise ProfileError(f"{here}.ports: {requirement.probe} needs at least one port.")
     if requirement.probe == "udp" and len(ports) > 1:
         raise ProfileError(f"{here}.ports: udp takes one port; write one requirement for each.")

@@ -10,10 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from probes import silence
 from probes.observation import Attempt, AttemptOutcome, Transport
-from probes.session import Session, cancelled_at_end
-
-_REFUSALS_ENOUGH = 2
-"""One reset may be a passing overload; two, a round trip apart, are an answer."""
+from probes.path import Path, cancelled_at_end
 
 LAG_S = 0.02
 """A timer that fires later than this says that this computer was too busy to listen, and
@@ -45,6 +42,10 @@ class Try:
         self.detail = detail
         self.took_s = round(time.monotonic() - self._began, 5)
 
+    def begin_again(self) -> None:
+        """Forget what came of it so far."""
+        self.outcome, self.took_s, self.detail = "silent", None, ""
+
     @property
     def age_s(self) -> float:
         return time.monotonic() - self._began
@@ -58,11 +59,12 @@ def settled(tries: list[Try]) -> bool:
     outcomes = [t.outcome for t in tries]
     if any(o in ("answered", "altered", "foreign", "local-error") for o in outcomes):
         return True
-    return sum(o in ("refused", "unreachable", "closed") for o in outcomes) >= _REFUSALS_ENOUGH
+    refusals = sum(o in ("refused", "unreachable", "closed") for o in outcomes)
+    return refusals >= silence.REFUSALS_ENOUGH
 
 
 async def race(
-    session: Session,
+    path: Path,
     transport: Transport,
     job: Callable[[Try], Awaitable[None]],
     *,
@@ -95,7 +97,7 @@ async def race(
     def enough() -> bool:
         made = len(tries)
         return settled(tries) or (
-            made >= silence.ATTEMPTS_MIN and made >= session.attempts_wanted(transport)
+            made >= silence.ATTEMPTS_MIN and made >= path.attempts_wanted(transport)
         )
 
     async with cancelled_at_end(tasks):
@@ -109,50 +111,63 @@ async def race(
                 continue
             if lag > LAG_S and catch_ups < CATCH_UPS_MAX:
                 catch_ups += 1
-                due = time.monotonic() + max(session.pace.gap_s(len(tries)), 2 * lag)
+                due = time.monotonic() + max(path.pace.gap_s(len(tries)), 2 * lag)
                 continue
-            if tries and tries[-1].outcome == "mute" and tries[-1].age_s < session.pace.patience_s:
+            if tries and tries[-1].outcome == "mute" and tries[-1].age_s < path.pace.patience_s:
                 # It is connected and asks already: a further try would only repeat it.
-                due = time.monotonic() + max(0.0, session.pace.patience_s - tries[-1].age_s)
+                due = time.monotonic() + max(0.0, path.pace.patience_s - tries[-1].age_s)
                 continue
             if one_at_a_time and last is not None:
                 last.cancel()
                 await asyncio.gather(last, return_exceptions=True)
                 if settled(tries):
                     break
-            this = Try(session.now())
+            this = Try(path.now())
             tries.append(this)
             last = asyncio.create_task(run(this))
             tasks.add(last)
-            gap = session.pace.gap_s(len(tries) - 1)
+            gap = path.pace.gap_s(len(tries) - 1)
             due = time.monotonic() + gap * (ALONE if one_at_a_time else 1)
-        end = time.monotonic() + session.pace.patience_s
+        end = time.monotonic() + path.pace.patience_s
         while not settled(tries) and any(not t.done() for t in tasks) and time.monotonic() < end:
             await wait_for_news(end - time.monotonic())
             if time.monotonic() - end > LAG_S:
                 await wait_for_news(2 * (time.monotonic() - end))
-    _count(session, transport, tries)
+    _count(path, transport, tries)
     return tries
 
 
-def _count(session: Session, transport: Transport, tries: list[Try]) -> None:
+def _count(path: Path, transport: Transport, tries: list[Try]) -> None:
     """Where an answer came, the tries that got none are a sample of the path's loss."""
     answered = [t.took_s for t in tries if t.outcome == "answered" and t.took_s is not None]
     if answered:
         long_ago = _LATE * min(answered) + 0.02  # and what a busy computer adds
         lost = sum(t.outcome == "silent" and t.age_s > long_ago for t in tries)
-        session.tallies[transport].add(len(answered) + lost, lost)
+        path.tallies[transport].add(len(answered) + lost, lost)
+
+
+_UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
+
+_ON_WINDOWS: dict[int | None, AttemptOutcome] = {
+    64: "refused",  # ERROR_NETNAME_DELETED: a reset
+    121: "silent",  # ERROR_SEM_TIMEOUT: a connection that nobody answered
+    1225: "refused",  # ERROR_CONNECTION_REFUSED
+    1231: "unreachable",  # ERROR_NETWORK_UNREACHABLE
+    1232: "unreachable",  # ERROR_HOST_UNREACHABLE
+    1234: "refused",  # ERROR_PORT_UNREACHABLE: ICMP about a datagram
+    1236: "refused",  # ERROR_CONNECTION_ABORTED
+}
+"""asyncio's event loop there gives these (winerror.h) as they are, with an errno that says
+nothing and, for some, a class that does."""
 
 
 def classify(error: OSError) -> tuple[AttemptOutcome, str]:
     """What an operating system's error says of the network."""
     detail = error.strerror or type(error).__name__
-    match error.errno:
-        case errno.ECONNREFUSED | errno.ECONNRESET | errno.ECONNABORTED | errno.EPIPE:
-            return "refused", detail
-        case errno.EHOSTUNREACH | errno.ENETUNREACH | errno.EHOSTDOWN | errno.ENETDOWN:
-            return "unreachable", detail
-        case errno.ETIMEDOUT:
-            return "silent", detail
-        case _:
-            return "local-error", detail
+    if isinstance(error, ConnectionError):
+        return "refused", detail
+    if isinstance(error, TimeoutError):
+        return "silent", detail
+    if error.errno in _UNREACHABLE:
+        return "unreachable", detail
+    return _ON_WINDOWS.get(getattr(error, "winerror", None), "local-error"), detail

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Iterable
 
 from probes import silence
 from probes.observation import Attempt, AttemptOutcome, Transport
-from probes.session import ControlLost, Session
+from probes.session import PROOF_S, ControlLost, Session
 from probes.wire import messages
-
-PROOF_S = 3.0
-"""Behind a proxy an address of ours is proved by the outbound probes; their first
-answer takes a few round trips, or three seconds where a packet is lost."""
 
 ANSWER_S = 5.0
 """Beyond the last call's own time; who has not said by then how it went never will."""
@@ -50,7 +47,8 @@ class Called:
 
 
 class Calls:
-    """A round of calls to several ports, all on one schedule."""
+    """A round of calls to several ports, all on one schedule: that of ``session.pace``, or
+    every ``gap_s`` seconds.  ``from_other``: from the server's other address."""
 
     def __init__(
         self,
@@ -59,12 +57,16 @@ class Calls:
         ports: Iterable[Called],
         *,
         remote_port: int | None = None,
+        from_other: bool = False,
+        gap_s: float | None = None,
     ) -> None:
         self.address: str | None = None
         self._session = session
         self._transport: Transport = transport
         self._ports = {called.port: called for called in ports}
         self._remote_port = remote_port
+        self._from_other = from_other
+        self._gap_s = gap_s
         self._request_id: int | None = None
         self._stopped: set[int] = set()
 
@@ -80,8 +82,7 @@ class Calls:
             return
         self.address = address
         watch = asyncio.create_task(self._stop_when_known())
-        pace = self._session.pace
-        longest = pace.offsets_s(silence.ATTEMPTS_MAX)[-1] + 2 * pace.patience_s + ANSWER_S
+        longest = self._offsets_s()[-1] + 2 * self._session.pace.patience_s + ANSWER_S
         try:
             async with asyncio.timeout(longest):
                 await self._listen(address)
@@ -96,12 +97,17 @@ class Calls:
             if called.heard and self._transport == "tcp":
                 # The calls that an open port did not hear are a sample of the path's loss.
                 # UDP has no such sample: a call may be heard and its reply filtered.
-                lost = sum(c.outcome == "silent" for c in called.calls)
+                lost = _lost(called.calls)
                 self._session.tallies["tcp"].add(lost + called.heard, lost)
+
+    def _offsets_s(self) -> tuple[float, ...]:
+        if self._gap_s is None:
+            return self._session.pace.offsets_s(silence.ATTEMPTS_MAX)
+        return tuple(self._gap_s * attempt for attempt in range(silence.ATTEMPTS_MAX))
 
     async def _listen(self, address: str) -> None:
         session = self._session
-        offsets = session.pace.offsets_s(silence.ATTEMPTS_MAX)
+        offsets = self._offsets_s()
         began = session.now()
 
         def request(request_id: int) -> messages.CallRequest:
@@ -115,6 +121,7 @@ class Calls:
                 offsets_ms=tuple(round(offset * 1000) for offset in offsets),
                 patience_ms=round(session.pace.patience_s * 1000),
                 remote_port=self._remote_port,
+                from_other=self._from_other,
             )
 
         async for said in session.control.call(request):
@@ -147,7 +154,7 @@ class Calls:
         """
         session = self._session
         began = time.monotonic()
-        offsets = session.pace.offsets_s(silence.ATTEMPTS_MAX)
+        offsets = self._offsets_s()
         # A call takes half a round trip to be asked for and half to arrive.
         delay = session.pace.rtt_s + session.pace.patience_s
         await asyncio.sleep(offsets[silence.ATTEMPTS_MIN - 1] + delay)
@@ -170,6 +177,19 @@ class Calls:
             if not called.known:
                 called.untested = called.untested or why
 
+
+def _lost(calls: list[Attempt]) -> int:
+    """The silent calls of an open port that were not just cut short when it was known."""
+    answered = [(c.at_s, c.took_s) for c in calls if c.outcome == "answered" and c.took_s]
+    known_s = min((at_s + took_s for at_s, took_s in answered), default=math.inf)
+    late_s = _LATE * min((took_s for _, took_s in answered), default=0.0) + _LAG_S
+    return sum(c.outcome == "silent" and c.at_s + late_s < known_s for c in calls)
+
+
+_LATE = 1.5
+_LAG_S = 0.02
+"""A call older than so many of the answered one's times, and what a busy computer adds, was
+lost; a younger one may still have been on its way."""
 
 _LOOK_S = 0.02
 """How often to look whether the calls may stop: well below any gap between two calls."""

@@ -11,6 +11,11 @@ GAP_MIN_S = 0.1  # attempts closer together than this would all fall into one sh
 GAP_GROWTH = 1.3  # later attempts are further apart, so that together they outlast one
 GAP_MAX_S = 0.5  # and still give enough attempts in a few seconds
 
+GAP_BESIDE_S = 0.04
+"""Between attempts that have controls, packets that pass, in the same moments: an outage takes
+both and so counts as loss, and they need not be spread out.  Twice what a busy computer may be
+late by."""
+
 
 class Pace(msgspec.Struct, frozen=True):
     """Smoothed round trip and its variation, in seconds (as in RFC 6298 section 2)."""

@@ -21,6 +21,10 @@ ATTEMPTS_MIN = 6
 ATTEMPTS_MAX = 16
 """Beyond this the path is too lossy to say anything, and the verdict is ``unknown``."""
 
+REFUSALS_ENOUGH = 2
+"""And where it is not silent: one reset may be a passing overload; two, a round trip apart, are
+an answer."""
+
 
 def chance_of_silence(attempts: int, sent: int, lost: int) -> float:
     """The chance that ``attempts`` round trips in a row are lost on a path that lost
@@ -41,6 +45,19 @@ def chance(attempts: int, path: tuple[int, int], own: tuple[int, int]) -> float:
     what the transport's ``own`` round trips lost, each as (sent, lost)."""
     of_path = chance_of_silence(attempts, *path)
     return max(of_path, chance_of_silence(attempts, *own)) if own[0] >= OWN_SAMPLE_MIN else of_path
+
+
+def chance_beside(
+    attempts: int, path: tuple[int, int], controls: tuple[int, int], *, pieces: int = 1
+) -> float:
+    """The same where ``controls``, packets that pass, went out in the same moments: the loss is
+    at least what befell them.  ``pieces``: packets that one attempt consists of, where a control
+    is one, so that it is lost as many times as easily."""
+
+    def chance_by(sent: int, lost: int) -> float:
+        return chance_of_silence(attempts, sent, min(sent, pieces * max(0, lost)))
+
+    return max(chance_by(*path), chance_by(*controls))
 
 
 def rules_out_loss(attempts: int, chance: float) -> bool:

@@ -25,7 +25,8 @@ CONTRACTS = [
 # For each contract, imports that it must refuse: the importing module and the imported one.
 FAULTS = [
     ("layers", "netcheck.check", "netcheck.cli"),
-    ("layers", "netcheck.diagnosis", "netcheck.check"),
+    ("layers", "netcheck.measure.planted", "netcheck.check"),
+    ("layers", "netcheck.diagnosis", "netcheck.measure"),
     ("layers", "netcheck.report", "netcheck.gui"),
     ("layers", "netcheck.server", "netcheck.plan"),
     ("layers", "probes", "netcheck.kb"),
@@ -43,6 +44,8 @@ FAULTS = [
     ("qt-stays-in-gui", "probes.planted", "PySide6.QtCore"),
     ("probes-are-independent", "probes.reach.planted", "probes.reach.other"),
     ("probes-are-independent", "probes.reach.planted", "probes.local.other"),
+    ("probes-are-independent", "probes.nat.planted", "probes.nat.other"),
+    ("probes-are-independent", "probes.media.planted", "probes.nat.other"),
 ]
 
 # Imports that look like faults and are none.

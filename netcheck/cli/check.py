@@ -8,14 +8,17 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from netcheck.check import Check, Event
+    from netcheck.plan import Depth, Part
     from netcheck.profile import Profile
     from netcheck.report.model import Report
     from probes.wire.link import Link
@@ -35,11 +38,36 @@ SERVER_VARIABLE = "NETCHECK_SERVER"
     f"[also: {SERVER_VARIABLE}] Without one, a server on this computer itself is used.",
 )
 @click.option(
+    "--stun",
+    metavar="HOST[:PORT]",
+    multiple=True,
+    help="Without an echo server: see how the NAT behaves with any STUN server. Give its second "
+    "address as well, if it has one, by a second --stun.",
+)
+@click.option(
     "--profile",
     "profiles",
     metavar="ID|FILE",
     multiple=True,
     help="What to check for; may be given several times. [default: all built in]",
+)
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="Only the ports that the profiles need, in a second or two; with --stun only how the "
+    "NAT maps and filters.",
+)
+@click.option(
+    "--deep",
+    is_flag=True,
+    help="Find exact limits and lifetimes as well: takes up to ten minutes.",
+)
+@click.option(
+    "--only",
+    metavar="PART",
+    multiple=True,
+    help="Run only this part; may be given several times: "
+    "ports, nat (its behaviour), range (dynamic ports), media (voice and video).",
 )
 @click.option("--format", "format_name", default="text", show_default=True, help="text or json.")
 @click.option(
@@ -55,9 +83,15 @@ SERVER_VARIABLE = "NETCHECK_SERVER"
 @click.option(
     "--insecure", is_flag=True, help="Accept any certificate of the server; the report says so."
 )
+@click.pass_context
 def check(
+    context: click.Context,
     server: str | None,
+    stun: tuple[str, ...],
     profiles: tuple[str, ...],
+    quick: bool,
+    deep: bool,
+    only: tuple[str, ...],
     format_name: str,
     output: Path | None,
     details: bool,
@@ -70,6 +104,7 @@ def check(
     Exit status: 0 everything works, 1 something is limited or fails, 2 wrong usage,
     3 the check could not be made or could not decide everything.
     """
+    from netcheck import plan
     from netcheck.report import formats
     from netcheck.report.read import ReportError
     from probes.errors import LinkError, SetupError
@@ -83,10 +118,25 @@ def check(
             _refuse(f"--bind {bind[:60]!r} is not an IP address of this computer.")
         if output is not None and not output.absolute().parent.is_dir():
             _refuse(f"There is no folder {output.absolute().parent} to write the report to.")
-        found = None if server is None else link.parse(server)
-        report = asyncio.run(
-            _run(found, chosen, insecure=insecure, bind=bind, format_name=format_name)
+        if stun and server is not None:
+            if context.get_parameter_source("server") is ParameterSource.COMMANDLINE:
+                _refuse("Give either --server or --stun: an echo server answers STUN as well.")
+            server = None  # only set in the environment; what was typed counts
+        if server is None and not stun and set(only) & (set(plan.PARTS) - {"ports"}):
+            _refuse(
+                "Without a server only the ports of this computer itself can be tested: "
+                "name one with --server, or leave out --only."
+            )
+        wanted = _Wanted(
+            link=None if server is None else link.parse(server),
+            stun=tuple(link.parse(server) for server in stun),
+            profiles=chosen,
+            insecure=insecure,
+            bind=bind,
+            depth=_depth(quick, deep),
+            only=_parts(only, stun),
         )
+        report = asyncio.run(_run(wanted, format_name))
     except (LinkError, SetupError) as error:
         _refuse(str(error))
     titles = {profile.id: profile.title for profile in chosen}
@@ -132,29 +182,61 @@ def _profiles(names: tuple[str, ...]) -> tuple[Profile, ...]:
     return tuple({entry.id: entry for entry in chosen}.values())
 
 
-async def _run(
-    link: Link | None,
-    profiles: tuple[Profile, ...],
-    *,
-    insecure: bool,
-    bind: str | None,
-    format_name: str,
-) -> Report:
+def _depth(quick: bool, deep: bool) -> Depth:
+    if quick and deep:
+        _refuse("--quick and --deep exclude each other; give one of them.")
+    return "quick" if quick else "deep" if deep else "default"
+
+
+def _parts(only: tuple[str, ...], stun: tuple[str, ...]) -> frozenset[Part]:
+    from netcheck import plan
+
+    for name in only:
+        if name not in plan.PARTS:
+            _refuse(f"There is no part {name[:40]!r}; use {', '.join(plan.PARTS)}.")
+    chosen = frozenset(part for part in plan.PARTS if part in only)
+    if stun and chosen - {"nat"}:
+        _refuse("A STUN server can only test how the NAT behaves: leave out --only, or use nat.")
+    return frozenset({"nat"}) if stun else chosen
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """What was asked for on the command line; without ``link`` and ``stun`` the server is
+    this very program."""
+
+    link: Link | None
+    stun: tuple[Link, ...]
+    profiles: tuple[Profile, ...]
+    insecure: bool
+    bind: str | None
+    depth: Depth
+    only: frozenset[Part]
+
+
+async def _run(wanted: _Wanted, format_name: str) -> Report:
     """The check, with an embedded server if there is no other."""
     from netcheck import plan
     from netcheck.check import Check, Options
 
     async with AsyncExitStack() as stack:
-        if link is not None:
-            server = link
-        else:
+        server, bind = wanted.link, wanted.bind
+        alone = server is None and not wanted.stun
+        if alone:
             from netcheck.server.embedded import embedded
 
-            wanted = plan.make(profiles)
-            serving = embedded(wanted.tcp_ports, wanted.udp_ports)
+            needed = plan.make(wanted.profiles)
+            serving = embedded(needed.tcp_ports, needed.udp_ports)
             server, bind = await stack.enter_async_context(serving)
         options = Options(
-            link=server, profiles=profiles, embedded=link is None, insecure=insecure, bind=bind
+            link=server,
+            profiles=wanted.profiles,
+            embedded=alone,
+            insecure=wanted.insecure,
+            bind=bind,
+            depth=wanted.depth,
+            only=wanted.only,
+            stun=wanted.stun,
         )
         with _progress() as tell:
             check = Check(options, tell)
@@ -184,6 +266,8 @@ def _load(format_name: str) -> None:
     if format_name == "text":
         for module in ("jinja2.sandbox", "rich.console", "rich.padding", "rich.table"):
             import_module(module)
+    if sys.stderr.isatty():
+        import_module("rich.progress")  # the live display waits for it
 
 
 @contextmanager
@@ -192,29 +276,10 @@ def _progress() -> Iterator[Callable[[Event], None]]:
     if not sys.stderr.isatty():
         yield lambda event: None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from netcheck.cli.live import Live
 
-    from netcheck import check
-
-    bar = Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task("Starting", total=1)
-
-        def tell(event: Event) -> None:
-            if isinstance(event, check.Progress):
-                bar.update(
-                    task, description=event.doing, completed=event.done, total=max(1, event.total)
-                )
-
-        yield tell
+    with Live(sys.stderr) as live:
+        yield live.tell
 
 
 @contextmanager

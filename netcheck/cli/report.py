@@ -91,7 +91,7 @@ def convert(file: Path, name: str, output: Path | None) -> None:
 def compare(old: Path, new: Path) -> None:
     """Say what changed from the report OLD to the report NEW.
 
-    Exit code 0: nothing got worse. 1: a feature or a port did.
+    Exit code 0: nothing got worse. 1: a feature, a port or the network's behaviour did.
     """
     from netcheck.report import compare as comparing
 

@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     "[default: 8463]",
 )
 @click.option(
+    "--stun-port",
+    type=click.IntRange(0, 65534),
+    default=3478,
+    show_default=True,
+    help="Answer STUN here and on the next port, over UDP and TCP; 0 for no STUN.",
+)
+@click.option(
     "--certificate",
     type=click.Path(path_type=Path),
     help="A PEM certificate instead of a self-made one.",
@@ -51,6 +58,7 @@ def serve(
     listen: tuple[str, ...],
     advertise: tuple[str, ...],
     control_port: tuple[int, ...],
+    stun_port: int,
     certificate: Path | None,
     key: Path | None,
     data_dir: Path | None,
@@ -58,8 +66,9 @@ def serve(
 ) -> None:
     """Run an echo server for others to test against.
 
-    It listens on every port of the profiles.  Ports that cannot be opened are named,
-    and clients are told; the rest is served.  Ctrl+C or SIGTERM lets running checks end.
+    It listens on every port of the profiles, and answers STUN.  Ports that cannot be opened
+    are named, and clients are told; the rest is served.  Ctrl+C or SIGTERM lets running checks
+    end.
     """
     import asyncio
 
@@ -85,6 +94,7 @@ def serve(
             control_ports=tuple(dict.fromkeys(control_port)) or (CONTROL_PORT,),
             tcp_ports=tuple(sorted({port for each in wanted for port in each.tcp_ports})),
             udp_ports=tuple(sorted({port for each in wanted for port in each.udp_ports})),
+            stun_port=stun_port or None,
             certificate=certificate,
             key=key,
             data_dir=data_dir or platformdirs.user_data_path("netcheck", appauthor=False),

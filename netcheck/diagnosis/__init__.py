@@ -7,11 +7,30 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from netcheck.diagnosis import features, findings, nat, ports
+from netcheck.diagnosis import (
+    dynamic_range,
+    features,
+    findings,
+    media,
+    nat,
+    ports,
+    route,
+)
 from netcheck.diagnosis.facts import Facts
 from netcheck.plan import Plan
 from netcheck.profile import Profile
-from netcheck.report.model import Feature, Finding, Host, Nat, Port, Server, Verdict
+from netcheck.report.model import (
+    Dynamic,
+    Feature,
+    Finding,
+    Host,
+    Nat,
+    PathHop,
+    Port,
+    Server,
+    Stream,
+    Verdict,
+)
 from probes.observation import AnyObservation
 
 _WORST_FIRST: tuple[Verdict, ...] = ("fails", "limited", "unknown", "works")
@@ -24,7 +43,11 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     features: list[Feature]
     ports: list[Port]
     findings: list[Finding]
+    dynamic_udp: Dynamic | None
+    dynamic_tcp: Dynamic | None
     nat: Nat
+    path: list[PathHop]
+    media: list[Stream]
     host: Host
     server: Server
 
@@ -39,14 +62,19 @@ def diagnose(
     """The whole meaning of one check's observations."""
     facts = Facts(observations)
     judged = ports.judge(facts, plan)
-    found = findings.find(facts, judged, cancelled=cancelled)
+    behaviour, path = route.judge(facts, nat.judge(facts))
+    found = findings.find(facts, judged, behaviour, cancelled=cancelled)
     verdicts = features.judge(profiles, facts, judged, found)
     return Diagnosis(
         overall=overall(f.verdict for f in verdicts),
         features=verdicts,
         ports=judged,
         findings=findings.graded(found, verdicts),
-        nat=nat.judge(facts),
+        dynamic_udp=dynamic_range.judge(facts, "udp"),
+        dynamic_tcp=dynamic_range.judge(facts, "tcp"),
+        nat=behaviour,
+        path=path,
+        media=media.judge(facts),
         host=_host(facts),
         server=_server(facts),
     )
@@ -78,7 +106,7 @@ def _host(facts: Facts) -> Host:
 def _server(facts: Facts) -> Server:
     control = facts.control
     if control is None:
-        return Server(host="", embedded=False, reached=False)
+        return _stun_server(facts)
     known = [control.server_address] if control.server_address else []
     return Server(
         host=control.host,
@@ -90,4 +118,19 @@ def _server(facts: Facts) -> Server:
         via_proxy=control.via_proxy,
         certificate=control.certificate,
         fingerprint=control.fingerprint,
+    )
+
+
+def _stun_server(facts: Facts) -> Server:
+    """Where a check had no echo server, the STUN server in its place."""
+    seen = next(iter(facts.stun), None)
+    if seen is None:
+        names = [lookup.name for lookup in facts.lookups]
+        return Server(host=names[0] if names else "", embedded=False, reached=False)
+    return Server(
+        host=seen.server,
+        embedded=False,
+        reached=any(attempt.outcome == "answered" for attempt in seen.attempts),
+        rtt_ms=seen.rtt_ms,
+        software=seen.software,
     )

@@ -10,17 +10,32 @@ from probes.observation import (
     AnyObservation,
     Arrival,
     AtOnce,
+    BindingLifetime,
     Control,
+    DynamicRange,
+    Fragments,
+    Hops,
+    IcmpErrors,
     InboundTcp,
     InboundUdp,
     Ledger,
     LocalFacts,
     Loss,
+    MediaStream,
     NameLookup,
+    Nat64,
+    NatFiltering,
+    NatHairpin,
+    NatMapping,
+    NatPorts,
     Observation,
     OutboundTcp,
     OutboundUdp,
+    PathMtu,
     Portal,
+    PortMappers,
+    Punched,
+    StunSeen,
     Transport,
 )
 
@@ -43,6 +58,21 @@ class Facts:
         self.inbound_tcp = self._many(InboundTcp)
         self.inbound_udp = self._many(InboundUdp)
         self.at_once = self._many(AtOnce)
+        self.stun = self._many(StunSeen)
+        self.nat_mapping = self._many(NatMapping)
+        self.nat_ports = self._many(NatPorts)
+        self.nat_filtering = self._many(NatFiltering)
+        self.hairpin = self._one(NatHairpin)
+        self.lifetimes = self._many(BindingLifetime)
+        self.punched = self._one(Punched)
+        self.path_mtu = self._one(PathMtu)
+        self.fragments = self._many(Fragments)
+        self.icmp_errors = self._one(IcmpErrors)
+        self.hops = self._many(Hops)
+        self.port_mappers = self._one(PortMappers)
+        self.nat64 = self._one(Nat64)
+        self.dynamic_ranges = self._many(DynamicRange)
+        self.media = self._many(MediaStream)
 
     @property
     def trusted_silence(self) -> bool:
@@ -58,17 +88,24 @@ class Facts:
         lines = self.ledger.arrivals if self.ledger else ()
         return tuple(a for a in lines if a.transport == transport and a.number == number)
 
+    @property
+    def path_loss(self) -> tuple[int, int]:
+        """Round trips of every kind, tried and lost in this run."""
+        loss = self.loss
+        if loss is None:
+            return 0, 0
+        return (
+            loss.control_sent + loss.tcp_sent + loss.udp_sent,
+            loss.control_lost + loss.tcp_lost + loss.udp_lost,
+        )
+
     def chance_of_silence(self, transport: Transport, attempts: int) -> float:
         """The chance that the loss seen in this run alone explains ``attempts`` silences."""
         loss = self.loss
         if loss is None:
             return 1.0
-        path = (
-            loss.control_sent + loss.tcp_sent + loss.udp_sent,
-            loss.control_lost + loss.tcp_lost + loss.udp_lost,
-        )
         tcp, udp = (loss.tcp_sent, loss.tcp_lost), (loss.udp_sent, loss.udp_lost)
-        return silence.chance(attempts, path, tcp if transport == "tcp" else udp)
+        return silence.chance(attempts, self.path_loss, tcp if transport == "tcp" else udp)
 
     def _one(self, kind: type[_O]) -> _O | None:
         return next((o for o in self.all if isinstance(o, kind)), None)

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from netcheck.diagnosis import media
 from netcheck.diagnosis.facts import Facts
 from netcheck.diagnosis.findings import WHOLE_CHECK
 from netcheck.profile import FeatureSpec, Profile, Requirement
@@ -58,7 +59,7 @@ def _feature(
     met = [(r, requirement(r, facts, ports)) for r in spec.requires]
     deciding = [m for r, m in met if r.decides]
     verdict = verdict_of(m.outcome for m in deciding)
-    used = {o for m in deciding for o in m.used}
+    used = {o for m in deciding if m.outcome != "met" for o in m.used}
     capacity = next((m.capacity for m in deciding if m.capacity is not None), None)
     whole = _whole_check(facts, findings)
     return Feature(
@@ -90,6 +91,8 @@ def _whole_check(facts: Facts, findings: list[Finding]) -> str:
     """What kept the whole check from being made, or nothing."""
     if facts.control is not None and facts.control.connected:
         return ""
+    if facts.control is None and facts.stun:
+        return "this needs a netcheck echo server"
     if any(f.cause in WHOLE_CHECK for f in findings):
         return "the echo server could not be reached"
     return "the check ended before the echo server was reached"
@@ -128,9 +131,18 @@ def requirement(r: Requirement, facts: Facts, ports: list[Port]) -> Met:
             return _inbound_tcp(r, ports)
         case "udp":
             return _udp(r.port_numbers[0], ports)
+        case "media":
+            return _media(r, facts)
         case _:
             means = r.means or f"{r.probe} ({r.protocol})"
             return Met(outcome="unknown", clause=f"not tested: {means}")
+
+
+def _media(r: Requirement, facts: Facts) -> Met:
+    outcome, clause, used = media.met("video" if r.protocol == "rtp-video" else "audio", facts)
+    if outcome == "unknown":
+        clause = clause or f"not tested: {r.means or r.protocol}"
+    return Met(outcome=outcome, clause=clause, used=used)
 
 
 def _outbound_tcp(r: Requirement, facts: Facts, ports: list[Port]) -> Met:

@@ -8,8 +8,10 @@ import msgspec
 
 from netcheck import kb
 from netcheck.cause import Cause
+from netcheck.diagnosis import dynamic_range, media, nat, route
+from netcheck.diagnosis.clue import Clue, Parameter
 from netcheck.diagnosis.facts import Facts
-from netcheck.report.model import Feature, Finding, Port, Severity
+from netcheck.report.model import Feature, Finding, Nat, Port, Severity
 from probes.observation import (
     Control,
     ControlAttempt,
@@ -17,9 +19,8 @@ from probes.observation import (
     InboundUdp,
     OutboundTcp,
     OutboundUdp,
+    Transport,
 )
-
-Parameter = str | int | list[str | int]
 
 HIGH_LOSS = 0.05
 """Round trips lost from which on voice suffers noticeably (ITU-T G.107: G.723.1 loses
@@ -43,23 +44,69 @@ _TCP_IN: dict[str, Cause] = {
 }
 
 
-class Clue(msgspec.Struct, frozen=True):
-    """One reason for a finding, before those of the same cause are put together."""
-
-    cause: Cause
-    evidence: tuple[str, ...]
-    port: int | None = None
-    parameters: dict[str, Parameter] = {}
-
-
-def find(facts: Facts, ports: list[Port], *, cancelled: bool) -> list[Finding]:
+def find(facts: Facts, ports: list[Port], behaviour: Nat, *, cancelled: bool) -> list[Finding]:
     """All findings, without their severity: that follows from the features."""
     clues = [
         *_circumstances(facts, ports, cancelled),
         *(clue for port in ports for clue in _port(facts, port, ports)),
         *_translated(facts, ports),
+        *nat.clues(facts, behaviour),
+        *route.clues(facts, behaviour),
+        *dynamic_range.clues(facts),
+        *media.clues(facts, ports),
     ]
-    return _together(clues)
+    return [_located(facts, finding) for finding in _together(clues)]
+
+
+_OUTWARD: dict[Cause, Transport] = {
+    "outbound-tcp-blocked": "tcp",
+    "outbound-udp-blocked": "udp",
+}
+
+
+def _located(facts: Facts, finding: Finding) -> Finding:
+    """The same, with the device at which packets get lost, where all that were followed were
+    lost at the same."""
+    transport = _OUTWARD.get(finding.cause)
+    ports = finding.parameters.get("ports", [])
+    if transport is None or not isinstance(ports, list):
+        return finding
+    found = [route.breaks_at(facts, transport, p) for p in ports if isinstance(p, int)]
+    known = [each for each in found if each is not None]
+    if len({(place, address) for place, address, _ in known}) != 1:
+        return finding
+    place, address, evidence = known[0]
+    where: dict[str, Parameter] = {"device": place}
+    if address is not None:
+        where["last_hop"] = address
+    return msgspec.structs.replace(
+        finding,
+        evidence=list(dict.fromkeys((*finding.evidence, *evidence))),
+        parameters={**finding.parameters, **where},
+    )
+
+
+_NO_HARM: frozenset[Cause] = frozenset(
+    {
+        "inbound-udp-blocked",  # replies come in
+        "source-port-translated",
+        "server-port-unavailable",  # the server is at fault
+        "filtering-needs-peer-first",  # as most home networks
+        "no-hairpin",
+    }
+)
+_HARM: frozenset[Cause] = frozenset(
+    {
+        "high-loss",
+        "poor-media",
+        "one-way-media",
+        "calls-without-media",
+        "udp-range-limited",
+        "symmetric-mapping",
+        "short-binding-lifetime",
+    }
+)
+"""Worth a warning even where no feature's verdict hangs on it."""
 
 
 def graded(findings: list[Finding], features: list[Feature]) -> list[Finding]:
@@ -69,15 +116,11 @@ def graded(findings: list[Finding], features: list[Feature]) -> list[Finding]:
         verdicts = {f.verdict for f in features if finding.id in f.findings}
         if "fails" in verdicts or finding.cause in WHOLE_CHECK:
             return "error"
-        if finding.cause in (
-            "inbound-udp-blocked",
-            "source-port-translated",
-            "server-port-unavailable",
-        ):
-            return "info"  # by itself no harm: replies come in, or the server is at fault
+        if finding.cause in _NO_HARM:
+            return "info"
         if "limited" in verdicts or "unknown" in verdicts:
             return "warning"
-        return "warning" if finding.cause == "high-loss" else "info"
+        return "warning" if finding.cause in _HARM else "info"
 
     order: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
     done = [msgspec.structs.replace(f, severity=severity(f)) for f in findings]
@@ -187,6 +230,7 @@ def _circumstances(facts: Facts, ports: list[Port], cancelled: bool) -> Iterator
     if portal and portal.outcome in ("redirected", "login-required") and not reached:
         yield Clue("captive-portal", (portal.id,), None, {"location": portal.location})
     if control is None:
+        yield from _stun_silent(facts)
         return
     if _given_up(control) if cancelled else not (control.connected and control.confirmed_at_end):
         resolved = not any(lookup.outcome != "resolved" for lookup in facts.lookups)
@@ -217,6 +261,20 @@ def _circumstances(facts: Facts, ports: list[Port], cancelled: bool) -> Iterator
         sent, lost = loss.control_sent, loss.control_lost
         if sent >= _SENT_MIN and lost >= _LOST_MIN and lost / sent >= HIGH_LOSS:
             yield Clue("high-loss", (loss.id,), None, {"loss_percent": round(100 * lost / sent)})
+
+
+def _stun_silent(facts: Facts) -> Iterator[Clue]:
+    """A check that had a STUN server only, and it did not answer."""
+    for seen in facts.stun:
+        if not any(attempt.outcome == "answered" for attempt in seen.attempts):
+            host, _, port = seen.server.rpartition(":")
+            detail = "; ".join(dict.fromkeys(a.detail or a.outcome for a in seen.attempts))
+            told: dict[str, Parameter] = {
+                "server_host": host, "detail": detail, "transport": "udp",
+            }  # fmt: skip
+            if port.isdecimal():
+                told["ports"] = [int(port)]
+            yield Clue("server-unreachable", (seen.id,), None, told)
 
 
 def _given_up(control: Control) -> bool:

@@ -13,7 +13,7 @@ import msgspec
 
 from netcheck.diagnosis.facts import Facts
 from netcheck.plan import Plan
-from netcheck.report.model import Port, PortState
+from netcheck.report.model import Direction, Port, PortState
 from probes import silence
 from probes.observation import (
     Attempt,
@@ -50,14 +50,16 @@ def judge(facts: Facts, plan: Plan) -> list[Port]:
 def _planned(plan: Plan) -> list[Port]:
     """The plan's ports, as they are when nothing was tried."""
 
-    def untested(transport: Transport, direction: str, port: int, **more: int | None) -> Port:
+    def untested(
+        transport: Transport, direction: Direction, port: int, local_port: int | None = None
+    ) -> Port:
         return Port(
             transport=transport,
-            direction=direction,  # type: ignore[arg-type]
+            direction=direction,
             port=port,
+            local_port=local_port,
             state="untested",
             why="it was not reached before the check ended",
-            **more,  # type: ignore[arg-type]
         )
 
     return [

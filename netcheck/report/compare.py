@@ -6,15 +6,13 @@ Better and worse are said only between verdicts that are known.  A change from o
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
-from netcheck.report.details import kind, other_end, ranges
+from netcheck.report.compare_network import NetworkChange, Trend, network_changes
+from netcheck.report.details import kind, other_end
 from netcheck.report.model import Feature, Finding, Port, PortState, Report, Verdict
 from netcheck.report.page import Page
-
-Trend = Literal["better", "worse", "changed"]
+from netcheck.report.stated import ranges
 
 _RANKS: dict[Verdict, int] = {"fails": 0, "limited": 1, "works": 2}
 _FAILURES: frozenset[PortState] = frozenset(
@@ -45,15 +43,16 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     new: str
     features: list[FeatureChange]
     ports: list[PortChange]
+    network: list[NetworkChange]
     findings_gone: list[Finding]
     findings_new: list[Finding]
     cautions: list[str]
 
     @property
     def worse(self) -> bool:
-        """Whether any feature or port got worse."""
+        """Whether any feature, any port or the network's behaviour got worse."""
         trends = [each.trend for each in self.features] + [each.trend for each in self.ports]
-        return "worse" in trends
+        return "worse" in [*trends, *(each.trend for each in self.network)]
 
 
 def compare(old: Report, new: Report) -> Comparison:
@@ -63,6 +62,7 @@ def compare(old: Report, new: Report) -> Comparison:
         new=new.started_at,
         features=_feature_changes(old.features, new.features),
         ports=_port_changes(old.ports, new.ports),
+        network=network_changes(old, new),
         findings_gone=_without(old.findings, new.findings),
         findings_new=_without(new.findings, old.findings),
         cautions=_cautions(old, new),
@@ -164,6 +164,11 @@ def as_text(
         rows = [
             *_feature_rows([each for each in comparison.features if each.trend == trend]),
             *_port_rows([each for each in comparison.ports if each.trend == trend]),
+            *(
+                (f"{each.what[:1].upper()}{each.what[1:]}", f"{each.old} → {each.new}")
+                for each in comparison.network
+                if each.trend == trend
+            ),
         ]
         if rows:
             page.heading(heading)
@@ -187,7 +192,8 @@ def _summary(comparison: Comparison) -> str:
     if said:
         total = sum(count for count, _ in counts)
         return f"{'Feature' if total == 1 else 'Features'}: {', '.join(said)}."
-    if comparison.ports or comparison.findings_gone or comparison.findings_new:
+    behind = (comparison.ports, comparison.network, comparison.findings_gone)
+    if any(behind) or comparison.findings_new:
         return "Every feature fares the same; what lies behind it changed."
     return "Nothing changed."
 

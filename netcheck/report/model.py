@@ -92,6 +92,14 @@ class Port(msgspec.Struct, frozen=True, kw_only=True):
     observation: str | None = None
 
 
+class PortMapping(msgspec.Struct, frozen=True, kw_only=True):
+    """A gateway that offers to map ports, and the public address it claims to have."""
+
+    protocol: str
+    gateway: str
+    external_address: str | None = None
+
+
 class Nat(msgspec.Struct, frozen=True, kw_only=True):
     """How the NAT on the path behaves (RFC 4787, 5382).  Null and ``unknown``: not tested."""
 
@@ -105,10 +113,34 @@ class Nat(msgspec.Struct, frozen=True, kw_only=True):
     port_preservation: bool | None = None
     port_parity: bool | None = None
     port_contiguity: bool | None = None
+    port_overloading: bool | None = None
     pooling: Literal["paired", "arbitrary", "unknown"] = "unknown"
     binding_lifetime_s: float | None = None
     carrier_grade: bool | None = None
     layers: int | None = None
+    tcp_port_preservation: bool | None = None
+    tcp_unsolicited: Literal["silence", "reset", "icmp", "unknown"] = "unknown"
+    simultaneous_open: bool | None = None
+    binding_lifetime_min_s: float | None = None
+    refreshed_by: list[Direction] | None = None
+    tcp_lifetime_s: float | None = None
+    tcp_lifetime_min_s: float | None = None
+    fragments: Literal["pass", "dropped", "unknown"] = "unknown"
+    fragments_out_of_order: Literal["pass", "dropped", "unknown"] = "unknown"
+    path_mtu: int | None = None
+    icmp_errors: bool | None = None
+    nat64_prefix: str | None = None
+    port_mapping: list[PortMapping] = []
+    evidence: list[str] = []
+
+
+class PathHop(msgspec.Struct, frozen=True, kw_only=True):
+    """A device on the way to the server: ``place`` is whose it is, as far as addresses tell."""
+
+    ttl: int
+    address: str | None
+    rtt_ms: float | None = None
+    place: Literal["router", "carrier", "beyond", "server", "unknown"] = "unknown"
 
 
 class Dynamic(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,16 +151,25 @@ class Dynamic(msgspec.Struct, frozen=True, kw_only=True):
     fraction: float
     ci95: list[float]
     open_ranges: list[list[int]]
+    edges_within: int | None = None  # ports by which an end of a range may be off
+    observation: str | None = None
 
 
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
+    """One RTP stream in one direction.  ``loss`` is a fraction; ``mos`` (1 to 4.5, ITU-T
+    G.107) is null where too few packets were sent to tell, and for video."""
+
+    kind: Literal["audio", "video"] = "audio"
     direction: Direction
     sent: int
-    received: int
-    loss: float
+    received: int | None
+    loss: float | None
     jitter_ms: float | None = None
     reordered: int = 0
+    duplicates: int = 0
+    rtt_ms: float | None = None
     mos: float | None = None
+    observation: str | None = None
 
 
 class Editor(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,6 +219,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     dynamic_udp: Dynamic | None = None
     dynamic_tcp: Dynamic | None = None
     nat: Nat = Nat()
+    path: list[PathHop] = []
     media: list[Stream] = []
     editors: list[Editor] = []
     findings: list[Finding] = []

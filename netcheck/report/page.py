@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # Characters.  No text that netcheck writes is longer; one from outside would bury the page.
 MAX_TEXT = 600
 
+# Columns.  On a narrower page rows that do not fit side by side are set one below the other.
+NARROW = 60
+
 # Columns.  Below this the columns of a row have no room left; above it lines are hard to read.
 MIN_WIDTH = 40
 MAX_WIDTH = 100
@@ -134,6 +137,9 @@ class Page:
         from rich.padding import Padding
         from rich.table import Table
 
+        if self._width < NARROW and len(widths) > 1 and sum(widths) > self._room(widths, indent):
+            self._stacked(rows, indent, header)
+            return
         table = Table.grid(padding=(0, 2, 0, 0), expand=True)
         for width in self._fitting(widths, indent):
             table.add_column(width=width, overflow="fold")
@@ -144,6 +150,13 @@ class Page:
             self._add(table, row, "")
         self._console.print(Padding(table, (0, 0, 0, indent)))
 
+    def pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Labels, and beside each what is known of it."""
+        if pairs:
+            self.rows(pairs, widths=[max(len(label) for label, _ in pairs)])
+        else:
+            self.rows([("Nothing is known.",)], widths=[])
+
     def _add(self, table: Table, row: Sequence[str | Text], style: str) -> None:
         table.add_row(
             *(self.styled(cell, style) if isinstance(cell, str) else cell for cell in row)
@@ -151,11 +164,36 @@ class Page:
 
     def _fitting(self, widths: Sequence[int], indent: int) -> list[int]:
         """The widths, scaled down if they would leave the last column less than a quarter."""
-        room = (self._width - indent) * 3 // 4 - 2 * len(widths)
+        room = self._room(widths, indent)
         wanted = sum(widths)
         if wanted <= room:
             return list(widths)
         return [max(1, width * room // wanted) for width in widths]
+
+    def _room(self, widths: Sequence[int], indent: int) -> int:
+        return (self._width - indent) * 3 // 4 - 2 * len(widths)
+
+    def _stacked(
+        self, rows: Iterable[Sequence[str | Text]], indent: int, header: Sequence[str]
+    ) -> None:
+        """Each row as a line, and its last column below; what a header names is named in it."""
+        from rich.padding import Padding
+        from rich.text import Text
+
+        for row in rows:
+            cells = [self.styled(cell) if isinstance(cell, str) else cell for cell in row]
+            *before, last = cells
+            named = [
+                Text(f"{name.lower()} ") + cell if name else cell
+                for name, cell in zip(
+                    ["", *header[1:-1]] if header else [""] * len(before), before, strict=True
+                )
+                if cell.plain
+            ]
+            line = Text(", " if header else "  ").join(named)
+            self._console.print(Padding(line, (0, 0, 0, indent)))
+            if last.plain:
+                self._console.print(Padding(last, (0, 0, 0, indent + 4)))
 
     def text(self) -> str:
         """Everything so far; no line ends in a blank."""

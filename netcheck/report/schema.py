@@ -40,10 +40,17 @@ _CONSTRAINTS: dict[str, dict[str, dict[str, Any]]] = {
         "rtt_ms": _DURATION,
         "attempts": _COUNT,
     },
-    "Nat": {"binding_lifetime_s": _DURATION, "layers": _COUNT},
+    "Nat": {
+        "binding_lifetime_s": _DURATION,
+        "binding_lifetime_min_s": _DURATION,
+        "layers": _COUNT,
+        "path_mtu": _COUNT,
+    },
+    "PathHop": {"ttl": _COUNT, "rtt_ms": _DURATION},
     "Dynamic": {
         "sampled": _COUNT,
         "open": _COUNT,
+        "edges_within": _COUNT,
         "fraction": _SHARE,
         "ci95": {"items": {"type": "number", **_SHARE}, "minItems": 2, "maxItems": 2},
         "open_ranges": {
@@ -61,6 +68,8 @@ _CONSTRAINTS: dict[str, dict[str, dict[str, Any]]] = {
         "loss": _SHARE,
         "jitter_ms": _DURATION,
         "reordered": _COUNT,
+        "duplicates": _COUNT,
+        "rtt_ms": _DURATION,
         "mos": {"minimum": 1, "maximum": 5},
     },
     "Finding": {"article": {"pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"}},

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, get_args
 
 from netcheck import kb, profile
 from netcheck.report.articles import add_articles
-from netcheck.report.details import add_details, milliseconds
+from netcheck.report.details import add_details
 from netcheck.report.model import Feature, Finding, Report, Severity, Verdict
+from netcheck.report.network import add_network
 from netcheck.report.page import Page, clean
+from netcheck.report.stated import milliseconds
+from probes.observation import Control, StunSeen
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -78,6 +81,7 @@ def render(
     names = {each.id: each.title for each in profile.built_in()} | dict(profile_titles or {})
     _add_features(page, report, names)
     _add_remedies(page, report)
+    add_network(page, report)
     _add_circumstances(page, report)
     if articles:
         add_articles(page, report)
@@ -97,7 +101,7 @@ def summary(report: Report) -> str:
         case []:
             return "Nothing was tested."
         case ["unknown"] if not report.server.reached:
-            server = clean(f"the echo server {report.server.host}")
+            server = clean(f"the {_kind_of_server(report)} {report.server.host}")
             return f"Nothing could be decided, because {server} could not be reached."
         case ["unknown"]:
             return "Nothing could be decided."
@@ -169,24 +173,41 @@ def _add_list(page: Page, report: Report, heading: str, findings: list[Finding])
     if not findings:
         return
     page.heading(heading)
-    for number, finding in enumerate(findings, 1):
+    # Several streams, say, may suffer from the same: what to do is said once.
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        article = kb.article_for(finding.cause)
+        groups.setdefault((article.id, finding.title), []).append(finding)
+    for number, group in enumerate(groups.values(), 1):
         if number > 1:
             page.line()
-        affected = [each.title for each in report.features if finding.id in each.findings]
-        rows: list[tuple[str, str | Text]] = [(f"{number}.", page.styled(finding.title, "bold"))]
-        rows += [("", line) for line in _advice(report, finding, affected)]
-        page.rows(rows, widths=[len(f"{len(findings)}.")])
+        rows: list[tuple[str, str | Text]] = [(f"{number}.", page.styled(group[0].title, "bold"))]
+        rows += [("", line) for line in _advice(report, group)]
+        page.rows(rows, widths=[len(f"{len(groups)}.")])
 
 
-def _advice(report: Report, finding: Finding, affected: list[str]) -> list[str]:
-    # Found by its cause, not by the id in the file: that may have been renamed since, and a
+def _advice(report: Report, findings: list[Finding]) -> list[str]:
+    """Of findings that one article answers."""
+    # Found by their cause, not by the id in the file: that may have been renamed since, and a
     # file from anywhere must not choose what the user is told to type.
-    article = kb.article_for(finding.cause)
-    lines = [f"Affects: {', '.join(affected)}"] if affected else []
+    article = kb.article_for(findings[0].cause)
+    known = {finding.id for finding in findings}
+    affected = [each.title for each in report.features if known.intersection(each.findings)]
+    remedies = [kb.remedy(article, kb.values_of(report, finding)) for finding in findings]
     return [
-        *lines,
-        kb.remedy(article, kb.values_of(report, finding)),
+        *([f"Affects: {', '.join(affected)}"] if affected else []),
+        *_fullest(remedies),
         f"Step by step: netcheck kb show {article.id}",
+    ]
+
+
+def _fullest(texts: list[str]) -> list[str]:
+    """Each once, without those that another one says word for word and goes on."""
+    each = list(dict.fromkeys(texts))
+    return [
+        text
+        for text in each
+        if not any(other != text and other.startswith(text.rstrip(".")) for other in each)
     ]
 
 
@@ -194,14 +215,16 @@ def _add_circumstances(page: Page, report: Report) -> None:
     page.heading("How it was tested")
     server = report.server
     rows = []
+    kind = _kind_of_server(report)
+    label = kind[:1].upper() + kind[1:]
     if server.embedded:
-        rows.append(("Echo server", "this computer itself; name another one with --server HOST"))
+        rows.append((label, "this computer itself; name another one with --server HOST"))
     elif server.reached:
         others = [address for address in server.addresses if address != server.host]
         addresses = f" ({', '.join(others)})" if others else ""
-        rows.append(("Echo server", f"{server.host}{addresses}"))
+        rows.append((label, f"{server.host}{addresses}"))
     else:
-        rows.append(("Echo server", f"{server.host}, not reached{_why_not_reached(report)}"))
+        rows.append((label, f"{server.host}, not reached{_why_not_reached(report)}"))
     if server.rtt_ms is not None:
         rows.append(("Round trip", f"{milliseconds(server.rtt_ms)} to the server and back"))
     if server.certificate in _CERTIFICATES:
@@ -216,6 +239,12 @@ def _add_circumstances(page: Page, report: Report) -> None:
     if report.note:
         rows.append(("Note", report.note))
     page.rows(rows, widths=[max(len(label) for label, _ in rows)])
+
+
+def _kind_of_server(report: Report) -> str:
+    """What it was tested with, as the observations tell."""
+    kinds = {type(observation) for observation in report.observations}
+    return "STUN server" if StunSeen in kinds and Control not in kinds else "echo server"
 
 
 def _why_not_reached(report: Report) -> str:

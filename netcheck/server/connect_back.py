@@ -1,7 +1,8 @@
 """Connect-back: calls from the server to the client's own ports.
 
 Only to an address that has proved to be the client's own, only to ports that
-this session declared, bounded in number and rate.  ``refuse`` decides, ``Caller`` calls.
+this session declared or from which it proved it, bounded in number and rate.
+``refuse`` decides, ``Caller`` calls.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import errno
 import ipaddress
 import secrets
 import socket
+import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
@@ -20,7 +22,7 @@ from netcheck.server.echo import EchoUdp
 from netcheck.server.limits import Bucket, ServerLimits
 from netcheck.server.session import Session, canonical
 from probes.errors import WireError
-from probes.wire import frame
+from probes.wire import frame, tcp_info
 from probes.wire.messages import (
     Called,
     CallOutcome,
@@ -51,8 +53,8 @@ def forbidden(target: str, own: str) -> str | None:
     return None
 
 
-def refuse(session: Session, request: CallRequest) -> Refusal | None:
-    """Whether ``request`` may be carried out."""
+def refuse(session: Session, request: CallRequest, other: str | None = None) -> Refusal | None:
+    """Whether ``request`` may be carried out.  ``other`` is the server's other address."""
     try:
         target = canonical(request.address)
     except ValueError:
@@ -70,8 +72,25 @@ def refuse(session: Session, request: CallRequest) -> Refusal | None:
     why = forbidden(target, session.local_address)
     if why:
         return Refusal(id=request.id, reason="forbidden-address", detail=why)
-    if not session.declared[request.transport].issuperset(request.ports):
-        return Refusal(id=request.id, reason="not-declared", detail="a port was not declared")
+    if request.transport == "udp" and (request.from_other or request.over_open):
+        return Refusal(id=request.id, reason="bad-request", detail="not over UDP")
+    if request.from_other and request.over_open:
+        return Refusal(
+            id=request.id, reason="bad-request", detail="an open connection has its addresses"
+        )
+    if request.from_other and other is None:
+        return Refusal(
+            id=request.id, reason="bad-request", detail="the server has no other address"
+        )
+    for port in request.ports:
+        if request.transport == "tcp" and frame.Endpoint(target, port) in session.endpoints:
+            continue
+        if request.over_open:
+            return Refusal(
+                id=request.id, reason="not-proven", detail="no connection is open from there"
+            )
+        if port not in session.declared[request.transport]:
+            return Refusal(id=request.id, reason="not-declared", detail="a port was not declared")
     if len(request.ports) * len(request.offsets_ms) > session.calls_left:
         return Refusal(id=request.id, reason="limit", detail="this session's calls are used up")
     return None
@@ -97,14 +116,34 @@ class Switchboard:
         self._rates.move_to_end(target)
         return bucket
 
+    async def pace(self, session: Session, target: str) -> None:
+        """Wait for the session's turn and the target's, so that calls are never a flood."""
+        for bucket in (session.call_bucket, self.rate_of(target)):
+            while not bucket.take(now := time.monotonic()):  # noqa: ASYNC110 - a rate has no event
+                await asyncio.sleep(bucket.wait_s(now))
+
+
+def call_frame(session: Session, number: int, dialled: frame.Endpoint) -> tuple[bytes, bytes]:
+    """The nonce and the bytes of a call."""
+    nonce = secrets.token_bytes(frame.NONCE_SIZE)
+    body = frame.call_body(dialled)
+    call = frame.Frame(frame.CALL, number, session.id, nonce, body)
+    return nonce, frame.write(call, session.secret)
+
 
 class Caller:
-    """The calls of one session.  ``datagrams`` finds the server's own UDP socket on a port."""
+    """The calls of one session.  ``datagrams`` finds the server's own UDP socket on a port;
+    ``other`` is the server's other address, if it has one."""
 
     def __init__(
-        self, session: Session, switchboard: Switchboard, datagrams: Callable[[int], EchoUdp | None]
+        self,
+        session: Session,
+        switchboard: Switchboard,
+        datagrams: Callable[[int], EchoUdp | None],
+        other: str | None = None,
     ) -> None:
         self._session = session
+        self._other = other
         self._switchboard = switchboard
         self._datagrams = datagrams
         self._slots = asyncio.Semaphore(session.limits.calls_at_once)
@@ -119,7 +158,7 @@ class Caller:
     def begin(self, request: CallRequest) -> Coroutine[Any, Any, None] | None:
         """What carries out ``request``, or None if it was refused.  From now on it can be
         stopped, though it may not have begun to run."""
-        refusal = refuse(self._session, request)
+        refusal = refuse(self._session, request, self._other)
         if request.id in self._under_way:
             refusal = Refusal(id=request.id, reason="bad-request", detail="the id is in use")
         if refusal:
@@ -145,6 +184,8 @@ class Caller:
     async def _port(self, request: CallRequest, port: int, number: int) -> None:
         settled = self._settled[request.id, port]
         attempt = self._call_tcp if request.transport == "tcp" else self._call_udp
+        if request.over_open:
+            attempt = self._call_over
         refusals = 0
         began = time.monotonic()
         patience = request.patience_ms / 1000
@@ -184,7 +225,7 @@ class Caller:
                 began, end = began + shift, end + shift
                 if settled.is_set():
                     break
-                await self._pace(canonical(request.address))
+                await self._switchboard.pace(self._session, canonical(request.address))
                 tasks.append(asyncio.create_task(one(index)))
             tasks.append(asyncio.create_task(_when_all_done(tuple(tasks), settled)))
             await settled.wait()
@@ -194,60 +235,75 @@ class Caller:
             await asyncio.gather(*tasks, return_exceptions=True)
             del self._settled[request.id, port]
 
-    async def _pace(self, target: str) -> None:
-        """Wait for this session's turn and the target's, so that calls are never a flood."""
-        for bucket in (self._session.call_bucket, self._switchboard.rate_of(target)):
-            while not bucket.take(now := time.monotonic()):  # noqa: ASYNC110 - a rate has no event
-                await asyncio.sleep(bucket.wait_s(now))
-
-    def _call_frame(self, number: int, address: str, port: int) -> tuple[bytes, bytes]:
-        """The nonce and the bytes of a call."""
-        nonce = secrets.token_bytes(frame.NONCE_SIZE)
-        body = frame.call_body(frame.Endpoint(address, port))
-        session = self._session
-        return nonce, frame.write(
-            frame.Frame(frame.CALL, number, session.id, nonce, body), session.secret
-        )
-
     async def _call_tcp(
         self, request: CallRequest, port: int, number: int, end: float, unheard: list[CallOutcome]
     ) -> tuple[CallOutcome, float | None, str]:
         target = canonical(request.address)
-        nonce, call = self._call_frame(number, target, port)
         began = time.monotonic()
         connected = False
         try:
             async with asyncio.timeout(end - began):
-                with _tcp_socket(target) as sock:
+                with tcp_socket(target) as sock:
                     loop = asyncio.get_running_loop()
-                    sock.bind((self._session.local_address, 0))
-                    await loop.sock_connect(sock, (target, port))
+                    other = self._other if request.from_other else None
+                    sock.bind((other or self._session.local_address, 0))
+                    try:
+                        await loop.sock_connect(sock, (target, port))
+                    except ConnectionRefusedError:
+                        if _by_icmp(sock):
+                            took = time.monotonic() - began
+                            return "unreachable", took, "ICMP: port unreachable"
+                        raise
                     connected = True
                     unheard.append("mute")
-                    await loop.sock_sendall(sock, call)
-                    data = b""
-                    while len(data) < frame.SIZE:
-                        more = await loop.sock_recv(sock, frame.SIZE - len(data))
-                        if not more:
-                            return ("foreign" if data else "closed"), time.monotonic() - began, ""
-                        data += more
-                        if not frame.MAGIC.startswith(data[:4]):
-                            return "foreign", time.monotonic() - began, ""
-                    knew = frame.knows(data, frame.REPLY, nonce, call, self._session.secret)
-                    return ("answered" if knew else "foreign"), time.monotonic() - began, ""
+                    outcome = await converse(self._session, sock, number, target, port)
+                    return outcome, time.monotonic() - began, ""
         except TimeoutError:
             return unheard[-1], None, ""
         except OSError as error:
-            outcome: CallOutcome = "closed" if connected else _outcome_of(error)
-            return outcome, time.monotonic() - began, error.strerror or ""
-        except WireError:
-            return "foreign", time.monotonic() - began, ""
+            failed: CallOutcome = "closed" if connected else outcome_of(error)
+            return failed, time.monotonic() - began, error.strerror or ""
+
+    async def _call_over(
+        self, request: CallRequest, port: int, number: int, end: float, unheard: list[CallOutcome]
+    ) -> tuple[CallOutcome, float | None, str]:
+        """Speak first on a connection that the client has left idle."""
+        dialled = frame.Endpoint(canonical(request.address), port)
+        nonce, call = call_frame(self._session, number, dialled)
+        began = time.monotonic()
+        connection = self._session.endpoints.get(dialled)
+        if connection is None:
+            return "closed", None, "it ended in the meantime"
+        heard: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def hear(data: bytes) -> None:
+            knew = frame.knows(data, frame.REPLY, nonce, call, self._session.secret)
+            if knew and not heard.done():
+                heard.set_result(None)
+
+        self._session.replies[nonce] = hear
+        unheard.append("mute")
+        ended = asyncio.ensure_future(connection.ended.wait())
+        news: set[asyncio.Future[Any]] = {heard, ended}
+        try:
+            connection.speak(call)
+            await asyncio.wait(
+                news, timeout=end - time.monotonic(), return_when=asyncio.FIRST_COMPLETED
+            )
+            if heard.done():
+                return "answered", time.monotonic() - began, ""
+            if ended.done():
+                return "closed", time.monotonic() - began, ""
+            return "mute", None, ""
+        finally:
+            ended.cancel()
+            del self._session.replies[nonce]
 
     async def _call_udp(
         self, request: CallRequest, port: int, number: int, end: float, unheard: list[CallOutcome]
     ) -> tuple[CallOutcome, float | None, str]:
         target = canonical(request.address)
-        nonce, call = self._call_frame(number, target, port)
+        nonce, call = call_frame(self._session, number, frame.Endpoint(target, port))
         loop = asyncio.get_running_loop()
         began = time.monotonic()
         heard: asyncio.Future[None] = loop.create_future()
@@ -264,7 +320,7 @@ class Caller:
                 sender = self._datagrams(request.remote_port)
                 if sender is None:
                     return "local-error", None, "the server does not have that port"
-                self._session.udp_replies[nonce] = hear
+                self._session.replies[nonce] = hear
                 sender.send(call, target, port)
             else:
                 own, _ = await loop.create_datagram_endpoint(
@@ -279,9 +335,9 @@ class Caller:
         except TimeoutError:
             return unheard[-1], None, ""
         except OSError as error:
-            return _outcome_of(error), time.monotonic() - began, error.strerror or ""
+            return outcome_of(error), time.monotonic() - began, error.strerror or ""
         finally:
-            self._session.udp_replies.pop(nonce, None)
+            self._session.replies.pop(nonce, None)
             if own:
                 own.close()
 
@@ -307,7 +363,29 @@ class _Listener(asyncio.DatagramProtocol):
             self._heard.set_exception(exc)
 
 
-def _tcp_socket(target: str) -> socket.socket:
+async def converse(
+    session: Session, sock: socket.socket, number: int, target: str, port: int
+) -> CallOutcome:
+    """Ask who is there on a connection that was just made.  Raises OSError."""
+    nonce, call = call_frame(session, number, frame.Endpoint(target, port))
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(sock, call)
+    data = b""
+    while len(data) < frame.SIZE:
+        more = await loop.sock_recv(sock, frame.SIZE - len(data))
+        if not more:
+            return "foreign" if data else "closed"
+        data += more
+        if not frame.MAGIC.startswith(data[:4]):
+            return "foreign"
+    try:
+        knew = frame.knows(data, frame.REPLY, nonce, call, session.secret)
+    except WireError:
+        return "foreign"
+    return "answered" if knew else "foreign"
+
+
+def tcp_socket(target: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in target else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setblocking(False)
@@ -316,7 +394,16 @@ def _tcp_socket(target: str) -> socket.socket:
     return sock
 
 
-def _outcome_of(error: OSError) -> CallOutcome:
+def _by_icmp(sock: socket.socket) -> bool:
+    """Whether an ICMP error refused the connection: Linux says the same of a reset, but a reset
+    is a segment."""
+    if sys.platform != "linux":
+        return False
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, tcp_info.SIZE)
+    return tcp_info.segments_in(info) == 0
+
+
+def outcome_of(error: OSError) -> CallOutcome:
     if error.errno in (errno.ECONNREFUSED, errno.ECONNRESET):
         return "refused"
     if error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH):

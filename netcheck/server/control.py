@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from aiohttp import WSMsgType, web
 
@@ -13,6 +14,8 @@ from netcheck import __version__
 from netcheck.server.connect_back import Caller, Switchboard
 from netcheck.server.dynamic import DynamicPorts
 from netcheck.server.echo import Desk, EchoUdp
+from netcheck.server.media import Media
+from netcheck.server.punch import Puncher
 from netcheck.server.session import Session, canonical
 from probes.errors import WireError
 from probes.wire import frame, messages, tcp_info
@@ -32,6 +35,8 @@ class Offer:
         self.tcp: set[int] = set()
         self.udp: dict[int, EchoUdp] = {}
         self.unavailable: list[messages.Unavailable] = []
+        self.stun: messages.StunOffer | None = None
+        self.other: str | None = None  # the server's other address of this kind
 
 
 class Control:
@@ -48,6 +53,7 @@ class Control:
         self._addresses = addresses
         self._dynamic = DynamicPorts(desk)
         self._switchboard = Switchboard(desk.limits)
+        self._media = Media(desk.limits)
         self._closing = False
         self._ending = asyncio.Event()
         self._used: set[web.RequestHandler] = set()
@@ -98,6 +104,8 @@ class Control:
         self._used.add(request.protocol)
         try:
             return await self._serve(request, session, frame.Endpoint(session.source, peer[1]))
+        except ConnectionError:  # it was gone before it could be answered
+            return web.Response(status=400)
         finally:
             self._used.discard(request.protocol)
             self._desk.sessions.close(session)
@@ -118,10 +126,11 @@ class Control:
         session.tell(self._welcome(session, peer))  # before anything else can be queued
         await socket.prepare(request)
         offer = self._offers(session.local_address)
-        caller = Caller(session, self._switchboard, offer.udp.get)
+        caller = Caller(session, self._switchboard, offer.udp.get, offer.other)
+        puncher = Puncher(session, self._switchboard)
         work: set[asyncio.Task[None]] = set()
         ways_to_end = [
-            asyncio.create_task(self._read(socket, session, caller, work)),
+            asyncio.create_task(self._read(socket, session, caller, puncher, work)),
             asyncio.create_task(self._write(socket, session)),
             asyncio.create_task(_until_set(self._ending)),
         ]
@@ -163,6 +172,7 @@ class Control:
             udp_ports=tuple(sorted(offer.udp)),
             unavailable=tuple(offer.unavailable),
             addresses=self._addresses(session.local_address),
+            stun=offer.stun,
         )
 
     async def _write(self, socket: web.WebSocketResponse, session: Session) -> None:
@@ -180,6 +190,7 @@ class Control:
         socket: web.WebSocketResponse,
         session: Session,
         caller: Caller,
+        puncher: Puncher,
         work: set[asyncio.Task[None]],
     ) -> None:
         raw = socket.get_extra_info("socket")
@@ -212,13 +223,14 @@ class Control:
                 message = messages.read_from_client(received.data)
             except WireError:
                 return
-            self._handle(message, session, caller, work, counted)
+            self._handle(message, session, caller, puncher, work, counted)
 
     def _handle(
         self,
         message: messages.ClientMessage,
         session: Session,
         caller: Caller,
+        puncher: Puncher,
         work: set[asyncio.Task[None]],
         counted: Callable[[], tcp_info.Segments | None],
     ) -> None:
@@ -250,7 +262,13 @@ class Control:
                     )
             case messages.CallStop():
                 caller.stop(message.id, message.port)
-            case messages.CallRequest() | messages.OpenRequest():
+                puncher.stop(message.id)
+            case (
+                messages.CallRequest()
+                | messages.OpenRequest()
+                | messages.MediaRequest()
+                | messages.PunchRequest()
+            ):
                 if len(work) >= _TASKS_AT_ONCE:
                     session.tell(
                         messages.Refusal(
@@ -258,21 +276,39 @@ class Control:
                         )
                     )
                     return
-                job = (
-                    caller.begin(message)
-                    if isinstance(message, messages.CallRequest)
-                    else self._open(session, message)
-                )
+                job = self._job(message, session, caller, puncher)
                 if job is not None:
                     task = asyncio.create_task(job)
                     work.add(task)
                     task.add_done_callback(work.discard)
+
+    def _job(
+        self,
+        message: messages.CallRequest
+        | messages.OpenRequest
+        | messages.MediaRequest
+        | messages.PunchRequest,
+        session: Session,
+        caller: Caller,
+        puncher: Puncher,
+    ) -> Coroutine[Any, Any, None] | None:
+        """What carries out a request that takes its time, or None if it was refused."""
+        match message:
+            case messages.CallRequest():
+                return caller.begin(message)
+            case messages.PunchRequest():
+                return puncher.begin(message)
+            case messages.OpenRequest():
+                return self._open(session, message)
+            case messages.MediaRequest():
+                return self._media.carry_out(session, message)
 
     async def _open(self, session: Session, message: messages.OpenRequest) -> None:
         session.tell(await self._dynamic.open(session, message))
 
     def _page(self, request: messages.LedgerRequest, session: Session) -> messages.LedgerPage:
         sources, strays = self._desk.sources, self._desk.strays
+        sent = {each.port: bytes.fromhex(each.frame) for each in request.sent}  # one for each port
         return messages.LedgerPage(
             id=request.id,
             lines=session.ledger.lines(),
@@ -280,11 +316,9 @@ class Control:
             accepted=sources.ports_accepted(session.proven, session.began),
             garbled=tuple(
                 sorted(
-                    {
-                        sent.port
-                        for sent in request.sent
-                        if strays.resembling(sent.port, bytes.fromhex(sent.frame), session.began)
-                    }
+                    port
+                    for port, data in sent.items()
+                    if strays.resembling(port, data, session.began)
                 )
             ),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections import Counter
 
 from netcheck.server.bind import Bound, bind, reason_of
@@ -52,9 +53,15 @@ class DynamicPorts:
             return Refusal(id=request.id, reason="limit", detail="too many ports for your address")
         if held + wanted > limits.dynamic_ports or total + wanted > limits.dynamic_ports_total:
             return Refusal(id=request.id, reason="limit", detail="too many dynamic ports are open")
+        if not session.taken_bucket.take(time.monotonic(), wanted):
+            # Trying a port that is taken costs as much as opening one, and could go on for ever.
+            return Refusal(
+                id=request.id, reason="limit", detail="too many of those ports are taken"
+            )
         self._pending[session] += wanted
         try:
             opened, failed = await self._bind(session, request, wanted)
+            session.taken_bucket.give_back(wanted - len(failed))
         finally:
             self._pending[session] -= wanted
             self._pending += Counter()  # drops the sessions that wait for nothing

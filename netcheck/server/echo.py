@@ -83,6 +83,8 @@ class EchoTcp(asyncio.Protocol):
         self._admitted = False
         self._source = frame.Endpoint("0.0.0.0", 0)
         self._nonces: set[bytes] = set()
+        self._proved: Session | None = None
+        self.ended = asyncio.Event()
         self._deadline: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
 
@@ -101,8 +103,11 @@ class EchoTcp(asyncio.Protocol):
         self._expect_within(self._desk.limits.first_frame_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.ended.set()
         if self._deadline:
             self._deadline.cancel()
+        if self._proved:
+            self._proved.forget_endpoint(self._source, self)
         if self._admitted and self._transport:
             self._desk.leave(self._transport, self._source.address)
 
@@ -123,11 +128,11 @@ class EchoTcp(asyncio.Protocol):
             whole = bytes(self._buffer[: frame.SIZE])
             del self._buffer[: frame.SIZE]
             if not self._frame(whole):
-                self._end()
+                self._close()
                 return
         if not frame.MAGIC.startswith(bytes(self._buffer[:4])):
             self._stray(bytes(self._buffer))
-            self._end()
+            self._close()
 
     def _frame(self, data: bytes) -> bool:
         """Deal with one frame; False ends the connection."""
@@ -144,13 +149,19 @@ class EchoTcp(asyncio.Protocol):
             return False
         if got.authentic and got.kind == frame.CONFIRM:
             return self._confirm(got, session)
+        if got.authentic and got.kind == frame.REPLY and self._proved is session:
+            hear = session.replies.get(got.nonce)
+            if hear:
+                hear(data)
+            return True
         if got.authentic and got.kind != frame.PROBE:
             return False
         session.record("tcp", self._port, got.number, self._source, not got.authentic)
         server_nonce = secrets.token_bytes(8)
         if got.authentic and len(self._nonces) < 16:
             self._nonces.add(server_nonce)
-        self._expect_within(self._desk.limits.connection_s)
+        limits = self._desk.limits
+        self._expect_within(limits.proved_connection_s if self._proved else limits.connection_s)
         if self._transport:
             self._transport.write(
                 answer_to(data, got, session, self._source, self._port, server_nonce)
@@ -165,20 +176,29 @@ class EchoTcp(asyncio.Protocol):
         if got.body[:8] not in self._nonces:
             return False
         self._nonces.discard(got.body[:8])
-        session.prove(self._source.address)
+        if self._proved is not None and self._proved is not session:
+            return False
+        self._proved = session
+        session.prove_endpoint(self._source, self)
+        self._expect_within(self._desk.limits.proved_connection_s)
         return True
+
+    def speak(self, data: bytes) -> None:
+        """Say something that was asked for on the control connection."""
+        if self._transport and not self._transport.is_closing():
+            self._transport.write(data)
 
     def _expect_within(self, seconds: float) -> None:
         if self._deadline:
             self._deadline.cancel()
-        self._deadline = asyncio.get_running_loop().call_later(seconds, self._abort)
+        self._deadline = asyncio.get_running_loop().call_later(seconds, self.end)
 
-    def _end(self) -> None:
+    def _close(self) -> None:
         self._buffer.clear()
         if self._transport:
             self._transport.close()
 
-    def _abort(self) -> None:
+    def end(self) -> None:
         if self._transport:
             self._transport.abort()
 
@@ -197,17 +217,22 @@ class EchoUdp(asyncio.DatagramProtocol):
         self.transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str | int, ...]) -> None:
+        if len(data) > frame.DATAGRAM_MAX:
+            return
+        signed = data[: frame.SIZE]
         try:
-            session = self._desk.sessions.find(frame.session_of(data))
+            session = self._desk.sessions.find(frame.session_of(signed))
             if session is None or (self._only is not None and session is not self._only):
                 return
-            got = frame.read(data, session.secret)
+            got = frame.read(signed, session.secret)
         except WireError:
+            return
+        if len(data) > frame.SIZE and got.kind != frame.PROBE:
             return
         if not session.may_echo():
             return
         if got.authentic and got.kind == frame.REPLY:
-            hear = session.udp_replies.get(got.nonce)
+            hear = session.replies.get(got.nonce)
             if hear:
                 hear(data)
             return

@@ -33,6 +33,7 @@ async def embedded(
                 control_ports=(0,),
                 tcp_ports=tcp_ports,
                 udp_ports=udp_ports,
+                stun_port=None,  # two checks at once would meet there
                 data_dir=Path(folder),
             )
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 import msgspec
 
 
@@ -27,11 +29,16 @@ class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
     calls_at_once: int = 256  # 15 ports sixteen times, where every call waits to the end
     dynamic_ports: int = 256  # open at the same time in one session
     dynamic_ports_total: int = 4096  # leaves most of the range to the machine itself
+    taken_per_s: float = 50.0  # ports named that another program has: few are, and none comes free
+    taken_burst: int = 1024
     dynamic_s: float = 30.0  # long enough for ten tries over a slow path
     connections: int = 4096  # echo connections in all
     connections_per_source: int = 1024  # forty a check, and many checks behind one carrier address
     first_frame_s: float = 10.0  # a frame is 128 bytes; even at 2 s round trip it is here by then
     connection_s: float = 60.0  # the longest an echo connection is held for a probe
+    proved_connection_s: float = 660.0  # a deep check leaves some idle for ten minutes
+    endpoints: int = 64  # proved (address, port) pairs of one session: a deep check has 40
+    punches: int = 48  # simultaneous opens in a session: sixteen tries, and twice again
     control_connections_per_source: int = 160  # its sessions, and a few that are beginning
     target_calls_per_s: float = 500.0  # to one address, whoever asks: no more than a busy home gets
     target_burst: int = 500
@@ -42,20 +49,40 @@ class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
     drain_s: float = 20.0  # at shutdown: what the longest default check may still need
     stray_records: int = 512  # frames of 128 bytes that came altered, or from scanners
     source_records: int = 8192  # remembered (address, port) pairs of bare connections
+    media_s: float = 120.0  # of media in a session: a deep check takes 20, and may be repeated
+    media_bytes_per_s: int = 65_536  # each way, of one request; a check wants 27,000
+    media_unheard_s: float = 4.0  # of a stream that the client is not heard on: a check has 3 s
+    media_in_all: int = 64  # at the same time: 4 MB and, of checks, 5000 packets a second each way
+    media_per_source: int = 16  # a quarter of all
+    stun_gain_per_s: float = 10.0  # larger answers to one source: a foreign client asks 30 times
+    stun_gain_burst: int = 100  # a few foreign clients behind one address at the same moment
+    stun_unsent: int = 65_536  # bytes of answers that wait because the network card is behind
+    stun_connections: int = 512  # STUN over TCP: a check has eight at once
+    stun_connections_per_source: int = 128  # sixteen checks behind one address
+    stun_requests: int = 1000  # on one connection: asked ten times a second while it may last
+    stun_message: int = 2048  # bytes of a request over TCP; 64 attributes without PADDING fit
 
 
 FILES_RESERVED = 128
 """File descriptors for listeners, logs, the certificate and what asyncio itself needs."""
 
 
+CALL_FILES = 2
+"""Sockets of one call: a simultaneous open keeps its port by a second one."""
+
+MEDIA_FILES = 8
+"""Sockets of one request for media: RTP and RTCP of at most four streams."""
+
+
 def fitted(limits: ServerLimits, files: int) -> ServerLimits:
     """``limits`` scaled down to what a process with ``files`` descriptors can hold open, so
     that no kind of connection can take the last ones from another."""
     wanted = limits.connections + limits.control_connections + limits.dynamic_ports_total
-    share = min(1.0, max(0, files - FILES_RESERVED) / (wanted + limits.calls_in_all))
+    wanted += limits.stun_connections + limits.media_in_all * MEDIA_FILES
+    share = min(1.0, max(0, files - FILES_RESERVED) / (wanted + limits.calls_in_all * CALL_FILES))
 
-    def scaled(count: int) -> int:
-        return min(count, max(8, int(count * share)))
+    def scaled(count: int, least: int = 8) -> int:
+        return min(count, max(least, int(count * share)))
 
     return msgspec.structs.replace(
         limits,
@@ -69,6 +96,12 @@ def fitted(limits: ServerLimits, files: int) -> ServerLimits:
         ),
         dynamic_ports_total=scaled(limits.dynamic_ports_total),
         calls_in_all=scaled(limits.calls_in_all),
+        media_in_all=scaled(limits.media_in_all, 1),
+        media_per_source=min(limits.media_per_source, max(4, scaled(limits.media_in_all) // 2)),
+        stun_connections=scaled(limits.stun_connections),
+        stun_connections_per_source=min(
+            limits.stun_connections_per_source, max(8, scaled(limits.stun_connections) // 2)
+        ),
     )
 
 
@@ -79,13 +112,17 @@ class Bucket:
         self._rate, self._burst = rate, burst
         self._tokens, self._at = burst, now
 
-    def take(self, now: float) -> bool:
-        """Take one token, or say that there is none."""
+    def take(self, now: float, count: int = 1) -> bool:
+        """Take ``count`` tokens, or say that there are not so many."""
         self._refill(now)
-        if self._tokens < 1:
+        if self._tokens < count:
             return False
-        self._tokens -= 1
+        self._tokens -= count
         return True
+
+    def give_back(self, count: int) -> None:
+        """Tokens that were taken and not used."""
+        self._tokens = min(self._burst, self._tokens + count)
 
     def wait_s(self, now: float) -> float:
         """Seconds until the next token is there."""
@@ -95,3 +132,28 @@ class Bucket:
     def _refill(self, now: float) -> None:
         self._tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._rate)
         self._at = now
+
+
+SHARED_BUCKETS = 4096
+"""How many buckets all sources share: about 1 MB when every one of them is in use."""
+
+
+class SharedBuckets:
+    """Token buckets for any number of sources in bounded memory.
+
+    Each source has one of a fixed number of buckets, by a hash that is secret to this process:
+    a flood of forged sources can empty buckets, but neither refill one nor get round it.
+    """
+
+    def __init__(self, rate: float, burst: float, count: int = SHARED_BUCKETS) -> None:
+        self._rate, self._burst, self._count = rate, burst, count
+        self._secret = secrets.token_bytes(16)
+        self._buckets: dict[int, Bucket] = {}
+
+    def take(self, source: str, now: float) -> bool:
+        """Take one token of ``source``'s bucket, or say that there is none."""
+        place = hash((self._secret, source)) % self._count
+        bucket = self._buckets.get(place)
+        if bucket is None:
+            bucket = self._buckets[place] = Bucket(self._rate, self._burst, now)
+        return bucket.take(now)

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import asyncio.trsock
-import contextlib
 import ipaddress
 import logging
-import socket
 import ssl
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from netcheck.server import files
+from netcheck.server import addresses, files
 from netcheck.server.bind import Bound, bind, reason_of
 from netcheck.server.certificate import context, fingerprint, kept
 from netcheck.server.control import Control, Offer
+from netcheck.server.door import Door
 from netcheck.server.echo import Desk
 from netcheck.server.limits import ServerLimits, fitted
-from netcheck.server.session import Sessions, canonical, neighbourhood
+from netcheck.server.session import Sessions, canonical
+from netcheck.server.stun_ports import StunService
 from probes.errors import SetupError
-from probes.wire import messages
+from probes.wire import messages, stun
 from probes.wire.link import CONTROL_PORT, Link
 
 _LAST_TURNS = 5
@@ -38,13 +36,15 @@ _CLEANUP_S = 1.0  # for requests that are being answered when the server closes:
 
 class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """``advertise`` are the public addresses of a 1:1 NAT, in the order of ``listen``.
-    Without ``certificate`` a self-made one is kept in ``data_dir``."""
+    ``stun_port`` and the next one answer STUN; None or 0: no STUN.  Without ``certificate``
+    a self-made one is kept in ``data_dir``."""
 
     listen: tuple[str, ...]
     advertise: tuple[str, ...] = ()
     control_ports: tuple[int, ...] = (CONTROL_PORT,)
     tcp_ports: tuple[int, ...] = ()
     udp_ports: tuple[int, ...] = ()
+    stun_port: int | None = stun.PORT
     certificate: Path | None = None
     key: Path | None = None
     data_dir: Path
@@ -92,9 +92,10 @@ class EchoServer:
         self._desk = Desk(self._sessions, config.limits)
         self._offers: dict[str, Offer] = {}
         self._bound: list[Bound] = []
+        self._stun = StunService(config.limits)
         self._control_servers: list[asyncio.Server] = []
         self._control = Control(self._desk, self._offer, self._public)
-        self._http: _Http | None = None
+        self._door: Door | None = None
         self._runner: web.ServerRunner | None = None
         self.addresses: tuple[str, ...] = ()
         self.control_ports: tuple[int, ...] = ()
@@ -111,18 +112,30 @@ class EchoServer:
         try:
             for address in self.addresses:
                 self._offers[address] = await self._bind_echo(address)
+                self._offers[address].other = self.other_address(address)
+            await self._bind_stun()
             await self._bind_control(tls)
         except BaseException:
             await self.close()
             raise
 
     def links(self) -> tuple[Link, ...]:
-        """What to hand to users: one link an address, with the fingerprint."""
-        public = dict(zip(self.addresses, self._config.advertise, strict=False))
+        """What to hand to users: one link an address, with the fingerprint, and with the other
+        address of its kind, so that clients may use that one too."""
+        public = self._public_names()
+
+        def also(address: str) -> tuple[str, ...]:
+            other = self.other_address(address)
+            return () if other is None else (public.get(other, other),)
+
         return tuple(
-            Link(public.get(address, address), self.control_ports, self.fingerprint)
+            Link(public.get(address, address), self.control_ports, self.fingerprint, also(address))
             for address in self.addresses
         )
+
+    def other_address(self, address: str) -> str | None:
+        """Of this machine's addresses that one which is the other of ``address``."""
+        return addresses.others(self.addresses, self._public_names()).get(address)
 
     def unavailable(self) -> dict[str, list[messages.Unavailable]]:
         """The ports that could not be opened, by address."""
@@ -144,11 +157,12 @@ class EchoServer:
         await self._control.end()
         for bound in self._bound:
             bound.close()
+        self._stun.close()
         self._desk.close()
         if self._runner:
             await self._runner.cleanup()
-        if self._http:
-            self._http.abort()
+        if self._door:
+            self._door.close()
         for _ in range(_LAST_TURNS):
             await asyncio.sleep(0)
 
@@ -157,9 +171,25 @@ class EchoServer:
 
     def _public(self, local: str) -> tuple[str, ...]:
         """All addresses of this server as clients know them, the one in use first."""
-        public = dict(zip(self.addresses, self._config.advertise, strict=False))
+        public = self._public_names()
         names = [public.get(address, address) for address in (local, *self.addresses)]
         return tuple(dict.fromkeys(names))
+
+    def _public_names(self) -> dict[str, str]:
+        """What clients know an address as, where that is not itself."""
+        return dict(zip(self.addresses, self._config.advertise, strict=False))
+
+    async def _bind_stun(self) -> None:
+        port = self._config.stun_port
+        if not port:
+            return
+        for address in self.addresses:
+            await self._stun.open(address, (port, port + 1))
+        public = self._public_names()
+        self._stun.meet(addresses.others(self.addresses, public), public)
+        for address, offer in self._offers.items():
+            offer.stun = self._stun.offer(address)
+        self.problems += self._stun.problems
 
     async def _bind_echo(self, address: str) -> Offer:
         offer = Offer()
@@ -186,22 +216,24 @@ class EchoServer:
 
     async def _bind_control(self, tls: ssl.SSLContext) -> None:
         loop = asyncio.get_running_loop()
-        self._http = _Http(self._control.handle, access_log=None, logger=_log)
-        self._http.per_source = self._config.limits.control_connections_per_source
-        self._runner = web.ServerRunner(self._http, shutdown_timeout=_CLEANUP_S)
+        limits = self._config.limits
+        http = web.Server(self._control.handle, access_log=None, logger=_log)
+
+        def handler() -> web.RequestHandler:
+            """One that asks for nothing in time is ended: HTTP by itself would let it stay."""
+            made = http()
+            loop.call_later(limits.request_s, self._control.end_unless_used, made)
+            return made
+
+        self._door = Door(limits, tls, handler)
+        self._runner = web.ServerRunner(http, shutdown_timeout=_CLEANUP_S)
         await self._runner.setup()
         opened: dict[int, None] = {}  # in order
         for address in self.addresses:
             for port in self._config.control_ports:
                 try:
                     server = await loop.create_server(
-                        self._connection,
-                        address,
-                        port,
-                        ssl=tls,
-                        backlog=256,
-                        ssl_handshake_timeout=self._config.limits.request_s,
-                        ssl_shutdown_timeout=1.0,
+                        self._door.connection, address, port, backlog=256
                     )
                 except OSError as error:
                     self.problems.append(f"control port {port} on {address}: {reason_of(error)}")
@@ -218,57 +250,6 @@ class EchoServer:
                 + "); choose another with --control-port or --listen."
             )
 
-    def _connection(self) -> asyncio.Protocol:
-        """A control connection.  One that asks for nothing in time is ended: HTTP by itself
-        would let it stay."""
-        assert self._http is not None
-        limits = self._config.limits
-        if len(self._http.sockets) >= limits.control_connections:
-            return _Full()
-        handler = self._http()
-        asyncio.get_running_loop().call_later(
-            limits.request_s, self._control.end_unless_used, handler
-        )
-        return handler
-
-
-class _Http(web.Server):
-    """aiohttp's server, which forgets a connection before its TLS has ended; we do not."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.sockets: dict[web.RequestHandler, asyncio.trsock.TransportSocket] = {}
-        self.per_source = 0  # how many connections one source may have; 0: any number
-        self._sources: dict[web.RequestHandler, str] = {}
-        self._counts: Counter[str] = Counter()
-
-    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        super().connection_made(handler, transport)
-        self.sockets[handler] = transport.get_extra_info("socket")
-        peer = transport.get_extra_info("peername")
-        source = neighbourhood(canonical(peer[0])) if peer else ""
-        self._sources[handler] = source
-        self._counts[source] += 1
-        if self.per_source and self._counts[source] > self.per_source:
-            transport.abort()
-
-    def connection_lost(
-        self, handler: web.RequestHandler, exc: BaseException | None = None
-    ) -> None:
-        super().connection_lost(handler, exc)
-        self.sockets.pop(handler, None)
-        source = self._sources.pop(handler, None)
-        if source is not None:
-            self._counts[source] -= 1
-            self._counts += Counter()  # drops the sources that have none
-
-    def abort(self) -> None:
-        """End what is left.  By its socket: a TLS transport that was told twice to close, as
-        aiohttp does, no longer listens to abort."""
-        for sock in self.sockets.values():
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-
 
 def _not_a_bad_request(record: logging.LogRecord) -> bool:
     """Every port of the Internet is sent things that are no HTTP: nothing for an operator."""
@@ -277,11 +258,3 @@ def _not_a_bad_request(record: logging.LogRecord) -> bool:
 
 _log = logging.getLogger(__name__)
 _log.addFilter(_not_a_bad_request)
-
-
-class _Full(asyncio.Protocol):
-    """Ends a connection that is one too many."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
-            transport.abort()

@@ -6,9 +6,10 @@ import asyncio
 import ipaddress
 import secrets
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Protocol
 
 from netcheck.server.ledger import Ledger
 from netcheck.server.limits import Bucket, ServerLimits
@@ -33,6 +34,16 @@ def neighbourhood(address: str) -> str:
     return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
+class OpenConnection(Protocol):
+    """A TCP connection of the client's that is open."""
+
+    ended: asyncio.Event
+
+    def speak(self, data: bytes) -> None: ...
+
+    def end(self) -> None: ...
+
+
 class Session:
     """All that the server keeps for one client, dropped when its control connection ends."""
 
@@ -45,14 +56,17 @@ class Session:
         self.limits = limits
         self.began = now
         self.proven: set[str] = set()
+        self.endpoints: OrderedDict[frame.Endpoint, OpenConnection] = OrderedDict()
         self.declared: dict[str, frozenset[int]] = {"tcp": frozenset(), "udp": frozenset()}
         self.ledger = Ledger(limits.ledger_lines)
         self.calls_left = limits.calls
         self.call_bucket = Bucket(limits.calls_per_s, limits.call_burst, now)
         self.message_bucket = Bucket(limits.messages_per_s, limits.message_burst, now)
         self.ledger_bucket = Bucket(limits.ledgers_per_s, limits.ledger_burst, now)
+        self.taken_bucket = Bucket(limits.taken_per_s, limits.taken_burst, now)
         self.outbox: asyncio.Queue[messages.Message] = asyncio.Queue(maxsize=1024)
-        self.udp_replies: dict[bytes, Callable[[bytes], None]] = {}  # by the nonce of the call
+        self.punches_left = limits.punches
+        self.replies: dict[bytes, Callable[[bytes], None]] = {}  # by the nonce of the call
         self.overflowed = False
         self._frames_left = limits.frames
         self._frame_bucket = Bucket(limits.frames_per_s, limits.frame_burst, now)
@@ -76,6 +90,18 @@ class Session:
         if address not in self.proven and len(self.proven) < 16:  # a carrier's pool, not a botnet
             self.proven.add(address)
             self.tell(messages.Proven(address=address))
+
+    def prove_endpoint(self, source: frame.Endpoint, connection: OpenConnection) -> None:
+        """The same of an address and port, for as long as its ``connection`` is open: behind a
+        carrier's NAT the port may be somebody else's afterwards."""
+        self.prove(source.address)
+        self.endpoints[source] = connection
+        if len(self.endpoints) > self.limits.endpoints:
+            self.endpoints.popitem(last=False)
+
+    def forget_endpoint(self, source: frame.Endpoint, connection: OpenConnection) -> None:
+        if self.endpoints.get(source) is connection:
+            del self.endpoints[source]
 
     def record(
         self,
@@ -126,6 +152,8 @@ class Sessions:
 
     def close(self, session: Session) -> None:
         if self._by_id.pop(session.id, None) is not None:
+            for connection in tuple(session.endpoints.values()):
+                connection.end()
             source = neighbourhood(session.source)
             self._per_source[source] -= 1
             if self._per_source[source] <= 0:

@@ -4,7 +4,6 @@ system's HTTP proxy, all racing, the first that is a netcheck server wins."""
 from __future__ import annotations
 
 import asyncio
-import errno
 import hashlib
 import os
 import socket
@@ -14,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from probes.attempts import classify
 from probes.control.quick_import import import_aiohttp
-from probes.observation import ControlAttempt
-from probes.session import cancelled_at_end
+from probes.observation import ControlAttempt, ControlOutcome
+from probes.path import cancelled_at_end
 from probes.wire import messages
 from probes.wire.link import Link, is_address
 
@@ -132,7 +132,7 @@ async def dial(
             await each.close()
         raise
     first = won[0] if won else None
-    unfinished = "abandoned" if first else "silent"
+    unfinished: ControlOutcome = "abandoned" if first else "silent"
     attempts = tuple(
         results.get(way) or _attempt(way, unfinished)
         for way in plan
@@ -149,7 +149,7 @@ def _settled(way: Way, results: dict[Way, ControlAttempt]) -> bool:
     )
 
 
-def _attempt(way: Way, outcome: Any, detail: str = "") -> ControlAttempt:
+def _attempt(way: Way, outcome: ControlOutcome, detail: str = "") -> ControlAttempt:
     return ControlAttempt(
         port=way.port, outcome=outcome, via_proxy=way.proxy is not None, detail=detail
     )
@@ -297,11 +297,9 @@ def _os_failure(way: Way, error: OSError) -> ControlAttempt:
     if isinstance(error, ConnectionError) and error.errno is None:  # from asyncio's TLS
         return _attempt(way, "not-netcheck", "it ended the connection")
     # Not asyncio's own words, which repeat the address in Python's spelling.
-    detail = os.strerror(error.errno) if error.errno else error.strerror or ""
-    match error.errno:
-        case errno.ECONNREFUSED | errno.ECONNRESET:
-            return _attempt(way, "refused", detail)
-        case errno.ETIMEDOUT:
-            return _attempt(way, "silent", detail)
-        case _:
-            return _attempt(way, "unreachable", detail)
+    from_windows = getattr(error, "winerror", None)  # whose errno may say something else
+    said = os.strerror(error.errno) if error.errno and not from_windows else error.strerror
+    outcome, _ = classify(error)
+    if outcome in ("refused", "silent"):
+        return _attempt(way, outcome, said or "")
+    return _attempt(way, "unreachable", said or "")

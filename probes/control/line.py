@@ -43,6 +43,12 @@ STALL_S = 0.03
 """Where the system does not count retransmissions: a heartbeat later than usual by this
 much had to be sent again (the repeat waits for at least the next heartbeat)."""
 
+CALLED_UNREAD_MAX = 4096
+"""Twice what the largest request for calls can bring: 64 ports, 32 times each."""
+
+UNREAD_MAX = 16
+"""Other replies: three belong to a request at the most."""
+
 _M = TypeVar("_M", bound=messages.Message)
 
 
@@ -96,13 +102,18 @@ class Line:
         self._outbox.put_nowait(message)
 
     async def open_ports(
-        self, transport: messages.TransportName, count: int
+        self, transport: messages.TransportName, count: int = 0, ports: tuple[int, ...] = ()
     ) -> messages.Opened | messages.Refusal:
-        """Ask for ``count`` dynamic ports.  Raises ControlLost."""
+        """Ask for dynamic ``ports``, or for ``count`` of the server's choice.
+        Raises ControlLost."""
         request_id, replies = self._new_request()
         try:
             async with asyncio.timeout(CONFIRM_S):
-                self.say(messages.OpenRequest(id=request_id, transport=transport, count=count))
+                self.say(
+                    messages.OpenRequest(
+                        id=request_id, transport=transport, count=count, ports=ports
+                    )
+                )
                 reply = await self._next(replies)
         except TimeoutError:
             raise ControlLost("the server did not answer") from None
@@ -130,6 +141,19 @@ class Line:
         finally:
             del self._waiting[request_id]
 
+    async def ask(
+        self, request: Callable[[int], messages.ClientMessage]
+    ) -> AsyncIterator[messages.ServerMessage]:
+        """Send a request and yield every reply to it, until the caller has had enough.
+        Raises ControlLost."""
+        request_id, replies = self._new_request()
+        try:
+            self.say(request(request_id))
+            while True:
+                yield await self._next(replies)
+        finally:
+            del self._waiting[request_id]
+
     def stop_call(self, request_id: int, port: int) -> None:
         self.say(messages.CallStop(id=request_id, port=port))
 
@@ -142,7 +166,7 @@ class Line:
             pass
         return tuple(self.proven_addresses)
 
-    async def ledger(self, sent: tuple[messages.Sent, ...]) -> messages.LedgerPage | None:
+    async def ledger(self, sent: tuple[messages.Sent, ...] = ()) -> messages.LedgerPage | None:
         """The server's record; None if it no longer answers.  ``sent`` is what got no proper
         answer: the server looks whether it arrived as other bytes."""
         request_id, replies = self._new_request()
@@ -218,7 +242,7 @@ class Line:
                 self._end("the server welcomed us twice")
             case _:
                 waiting = self._waiting.get(message.id)
-                if waiting is not None and waiting.qsize() < 4096:
+                if waiting is not None and waiting.qsize() < _unread_max(message):
                     waiting.put_nowait(message)
 
     async def _write(self) -> None:
@@ -281,6 +305,17 @@ class Line:
             except OSError:  # the connection has just ended
                 return None
         return None
+
+
+def _unread_max(message: messages.ServerMessage) -> int:
+    """How many replies to one request may wait to be read, for one like this to join them: a
+    server could fill the memory with what nobody reads at the moment."""
+    match message:
+        case messages.Called():
+            return CALLED_UNREAD_MAX
+        case messages.LedgerPage() | messages.Opened():
+            return 1  # up to a megabyte, and the only reply to its request
+    return UNREAD_MAX
 
 
 async def welcomed(dialled: Dialled) -> Line | str:

@@ -27,7 +27,7 @@ async def resolve(
     if service is None:
         return link, found.addresses
     host, _, port = service.rpartition(":")
-    named = Link(host, (int(port),), link.fingerprint)
+    named = Link(host, (int(port),), link.fingerprint, link.also)
     if is_address(host):
         return named, (host,)
     target = await dns.look_up(host, at_s=now)

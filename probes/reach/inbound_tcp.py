@@ -47,7 +47,6 @@ class Listeners:
                     partial(_Caller, self, port),
                     local_address,
                     port,
-                    reuse_address=True,
                     start_serving=False,
                 )
                 await self._servers[port].start_serving()

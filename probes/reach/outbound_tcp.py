@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import socket
-import struct
 from collections.abc import Callable
 from typing import cast
 
+from probes import sockets
 from probes.attempts import Try, classify, race
 from probes.observation import AtOnce, AttemptOutcome, Observation, OutboundTcp
+from probes.path import cancelled_at_end
 from probes.proof import read_proof
-from probes.session import Session, cancelled_at_end
+from probes.session import Session
 from probes.wire import frame
 
 AT_ONCE_S = 6.0
 """TCP repeats a lost packet after 0.2, 0.6, 1.4, 3.0 and 6.2 s; a connection that was
 alive and stays mute for so long proves nothing, and is counted as not settled."""
-
-_RESET = struct.pack("ii", 1, 0)  # SO_LINGER: no TIME_WAIT, so the local port is free at once
 
 
 class Connection(asyncio.Protocol):
@@ -122,7 +120,7 @@ class Reach:
         session = self._session
         connection = Connection()
         try:
-            sock = self._socket()
+            sock = sockets.tcp(session.local_address, self._local_port or 0)
             try:
                 await asyncio.get_running_loop().sock_connect(
                     sock, (session.server_address, self.port)
@@ -147,21 +145,6 @@ class Reach:
         finally:
             if connection is not self.connection:
                 connection.end()
-
-    def _socket(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self._session.server_address else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            if self._local_port:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((self._session.local_address, self._local_port or 0))
-        except BaseException:
-            sock.close()
-            raise
-        return sock
 
     def _judge(
         self, sent: bytes, got: bytes | None, connection: Connection

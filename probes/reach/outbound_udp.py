@@ -11,8 +11,8 @@ import msgspec
 from probes.attempts import Try, classify, race
 from probes.observation import OutboundUdp
 from probes.proof import read_proof
-from probes.session import ControlLost, Session
-from probes.wire import frame, messages
+from probes.session import Session
+from probes.wire import frame
 
 
 class Datagrams(asyncio.DatagramProtocol):
@@ -56,18 +56,10 @@ class Destination(msgspec.Struct, frozen=True):
 
 async def any_port(session: Session, otherwise: int) -> Destination:
     """A port that the server opens for us; where it does not, ``otherwise`` stands for it."""
-    try:
-        opened = await session.control.open_ports("udp", 1)
-    except ControlLost as error:
-        missing = f"the control connection was lost: {error}"
-        return Destination(otherwise, any_port=True, missing=missing)
-    if isinstance(opened, messages.Refusal):
-        missing = f"the echo server opened no port: {opened.detail or opened.reason}"
-        return Destination(otherwise, any_port=True, missing=missing)
-    if not opened.ports:
-        missing = "the echo server had no port to open"
-        return Destination(otherwise, any_port=True, missing=missing)
-    return Destination(opened.ports[0], any_port=True)
+    opened = await session.echo_ports("udp", 1)
+    if isinstance(opened, str):
+        return Destination(otherwise, any_port=True, missing=opened)
+    return Destination(opened[0], any_port=True)
 
 
 async def run(session: Session, to: Destination, local_port: int | None = None) -> OutboundUdp:

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable
 
-from probes.observation import Portal
+from probes.observation import Portal, PortalOutcome
 
 HTTP_PORT = 80
 PORTAL_S = 2.0
@@ -20,7 +20,8 @@ _LOGIN_REQUIRED = 511  # RFC 6585 section 6
 async def look(server_address: str, *, now: Callable[[], float]) -> Portal:
     """Ask for a page at the server's own address; nothing is raised."""
     began = now()
-    outcome, location = "silent", ""
+    outcome: PortalOutcome = "silent"
+    location = ""
     try:
         async with asyncio.timeout(PORTAL_S):
             reader, writer = await asyncio.open_connection(
@@ -42,7 +43,7 @@ async def look(server_address: str, *, now: Callable[[], float]) -> Portal:
         id="portal",
         at_s=began,
         took_s=round(now() - began, 4),
-        outcome=outcome,  # type: ignore[arg-type]
+        outcome=outcome,
         location=location,
     )
 
@@ -56,7 +57,7 @@ async def _head(reader: asyncio.StreamReader) -> bytes:
         return await reader.read(_LONGEST)
 
 
-def read_answer(head: bytes) -> tuple[str, str]:
+def read_answer(head: bytes) -> tuple[PortalOutcome, str]:
     """What the head of an HTTP answer means, and where it leads (pure)."""
     text = head[:_LONGEST].decode("latin-1")
     status = re.match(r"HTTP/1\.[01] (\d{3})", text)

@@ -24,6 +24,7 @@ import msgspec
 from probes.errors import WireError
 
 SIZE = 128
+DATAGRAM_MAX = 4096  # a probe over UDP and what fills it up; larger than any link that matters
 MAGIC = b"NCK1"
 SESSION_SIZE = 8
 SECRET_SIZE = 32
@@ -69,6 +70,26 @@ class Endpoint(msgspec.Struct, frozen=True):
             if ":" in self.address
             else f"{self.address}:{self.port}"
         )
+
+    @classmethod
+    def read(cls, text: str) -> Endpoint:
+        """The reverse of ``str``, for what the other end wrote.  Raises WireError."""
+        host, _, port = text.rpartition(":")
+        bare = host.removeprefix("[").removesuffix("]")
+        try:
+            address = ipaddress.ip_address(bare)
+        except ValueError:
+            raise WireError("endpoint", "it has no IP address") from None
+        if host != (bare if address.version == 4 else f"[{bare}]") or "%" in bare:
+            raise WireError("endpoint", "the address is not written as in an endpoint")
+        if not (port.isascii() and port.isdigit() and len(port) < 6 and int(port) < 1 << 16):
+            raise WireError("endpoint", "it has no port")
+        return cls(str(address), int(port))
+
+    @classmethod
+    def of(cls, name: tuple[str | int, ...]) -> Endpoint:
+        """What ``getsockname`` or ``getpeername`` says, without a zone (RFC 4007)."""
+        return cls(str(name[0]).partition("%")[0], int(name[1]))
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -1,6 +1,6 @@
 """How an echo server is named: a host, with ports, or a link that pins its certificate.
 
-``netcheck://HOST:8463,443#<sha-256 of the certificate, 64 hex digits>``
+``netcheck://HOST:8463,443?also=ADDRESS#<sha-256 of the certificate, 64 hex digits>``
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from probes.errors import LinkError
 SCHEME = "netcheck://"
 CONTROL_PORT = 8463
 CONTROL_PORTS = (CONTROL_PORT, 443)  # tried where no port is given: 443 passes nearly everywhere
+ALSO_MOST = 4  # a server has one other address for each IP version; twice that is plenty
 _LONGEST = 512
 _NAME = re.compile(r"(?!-)[^\s/\\:@\[\]#?%,\"'<>]{1,253}")
 _ZONE = re.compile(r"[A-Za-z0-9._-]{1,64}")  # RFC 6874 section 2, as far as systems use it
@@ -22,16 +23,20 @@ _ZONE = re.compile(r"[A-Za-z0-9._-]{1,64}")  # RFC 6874 section 2, as far as sys
 
 class Link(msgspec.Struct, frozen=True):
     """``ports`` is empty where none was given; ``fingerprint`` is the SHA-256 of the
-    certificate (DER) in lower-case hex, or None."""
+    certificate (DER) in lower-case hex, or None.  ``also`` are further IP addresses of the same
+    server, for which whoever gave the link vouches: a client may send there."""
 
     host: str
     ports: tuple[int, ...] = ()
     fingerprint: str | None = None
+    also: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         ports = ":" + ",".join(map(str, self.ports)) if self.ports else ""
-        return f"{SCHEME}{host}{ports}" + (f"#{self.fingerprint}" if self.fingerprint else "")
+        also = "?also=" + ",".join(self.also) if self.also else ""
+        fingerprint = f"#{self.fingerprint}" if self.fingerprint else ""
+        return f"{SCHEME}{host}{ports}{also}{fingerprint}"
 
 
 def is_address(host: str) -> bool:
@@ -57,6 +62,7 @@ def parse(text: str) -> Link:
         )
     rest = given
     fingerprint = None
+    also: tuple[str, ...] = ()
     if "://" in given:
         if not given.lower().startswith(SCHEME):
             raise LinkError(
@@ -64,6 +70,9 @@ def parse(text: str) -> Link:
                 "or be a plain host name."
             )
         rest, mark, fingerprint = given[len(SCHEME) :].partition("#")
+        rest, query, further = rest.partition("?")
+        if query:
+            also = _also(further, given)
         rest = rest.rstrip("/")
         fingerprint = fingerprint.replace(":", "").lower() if mark else None
         if fingerprint is not None and not re.fullmatch(r"[0-9a-f]{64}", fingerprint):
@@ -72,7 +81,23 @@ def parse(text: str) -> Link:
                 "copy the whole link again."
             )
     host, ports = _split(rest, given)
-    return Link(host, ports, fingerprint)
+    return Link(host, ports, fingerprint, also)
+
+
+def _also(query: str, given: str) -> tuple[str, ...]:
+    key, _, text = query.partition("=")
+    addresses = []
+    for part in text.split(","):
+        try:
+            addresses.append(str(ipaddress.ip_address(part)))
+        except ValueError:
+            addresses.append("")
+    if key != "also" or not all(addresses) or len(addresses) > ALSO_MOST or "%" in text:
+        raise LinkError(
+            f"After the ? in {_shown(given)} there must be also= and 1 to {ALSO_MOST} "
+            "IP addresses with commas between; copy the whole link again."
+        )
+    return tuple(dict.fromkeys(addresses))
 
 
 def _split(rest: str, given: str) -> tuple[str, tuple[int, ...]]:

@@ -57,6 +57,67 @@ class Unavailable(msgspec.Struct, frozen=True, kw_only=True):
     reason: Text
 
 
+class StunOffer(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the server answers STUN, on the address in use: its two ports, and its other
+    address if it has one, which a client uses only if it knows it from elsewhere too."""
+
+    port: PortNumber
+    other_port: PortNumber | None = None
+    other_address: Text | None = None
+
+
+Packets = Annotated[int, msgspec.Meta(ge=0, le=2**31)]
+
+
+class MediaSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One pair of RTP streams, one in each direction, with RTCP on the next higher ports.
+
+    ``client_port`` is even: the client's own RTP port as it knows it.  ``ssrc`` is the
+    client's, ``server_ssrc`` what the server is to use (RFC 3550 section 5.1).
+    """
+
+    number: Id
+    client_port: PortNumber
+    ssrc: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
+    server_ssrc: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
+    payload_bytes: Annotated[int, msgspec.Meta(ge=16, le=1200)]
+    packets_per_s: Annotated[int, msgspec.Meta(ge=1, le=60)]
+    payload_type: Annotated[int, msgspec.Meta(ge=0, le=127)] = 4  # RFC 3551; it sets the clock
+
+
+class MediaPorts(msgspec.Struct, frozen=True, kw_only=True):
+    """The server's even RTP port for stream ``number``; RTCP is on the next."""
+
+    number: Id
+    port: PortNumber
+
+
+class MediaCount(msgspec.Struct, frozen=True, kw_only=True):
+    """What the server counted of one pair of streams: what it ``sent``, and what of the
+    client's it ``received``, in packets; times in milliseconds (RFC 3550 section 6.4).
+
+    ``early`` are the client's packets before the first that arrived, which are not ``lost``;
+    ``gaps`` runs of lost ones, ``losses`` the lost ones in each quarter second, ``late`` those
+    slower than the quickest by more than 60 ms.
+    """
+
+    number: Id
+    sent: Packets
+    received: Packets
+    lost: Packets
+    duplicates: Packets
+    reordered: Packets
+    early: Packets = 0
+    late: Packets = 0
+    gaps: Packets = 0
+    losses: Annotated[tuple[Packets, ...], msgspec.Meta(max_length=128)] = ()
+    jitter_ms: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    rtt_ms: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    rtcp_received: Packets = 0
+    source: Text | None = None  # from where the client's RTP came
+    longest_gap_ms: Annotated[float, msgspec.Meta(ge=0)] | None = None
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """The base of all messages."""
 
@@ -78,6 +139,7 @@ class Welcome(Message, frozen=True, kw_only=True, tag="welcome"):
     udp_ports: Annotated[tuple[PortNumber, ...], msgspec.Meta(max_length=4096)]
     unavailable: Annotated[tuple[Unavailable, ...], msgspec.Meta(max_length=4096)] = ()
     addresses: Annotated[tuple[Text, ...], msgspec.Meta(max_length=64)] = ()
+    stun: StunOffer | None = None
 
 
 class Pong(Message, frozen=True, kw_only=True, tag="pong"):
@@ -118,6 +180,27 @@ class Opened(Message, frozen=True, kw_only=True, tag="opened"):
     ports: Annotated[tuple[PortNumber, ...], msgspec.Meta(max_length=4096)]
     failed: Annotated[tuple[Unavailable, ...], msgspec.Meta(max_length=4096)] = ()
     for_s: float
+
+
+class Punching(Message, frozen=True, kw_only=True, tag="punching"):
+    """The server now connects from its ``port`` to where a PunchRequest said."""
+
+    id: Id
+    port: PortNumber
+
+
+class MediaReady(Message, frozen=True, kw_only=True, tag="media-ready"):
+    """The server's ports for the streams of a MediaRequest; it begins to send now."""
+
+    id: Id
+    streams: Annotated[tuple[MediaPorts, ...], msgspec.Meta(max_length=4)]
+
+
+class MediaReport(Message, frozen=True, kw_only=True, tag="media-report"):
+    """What the server counted, once its own streams have ended."""
+
+    id: Id
+    streams: Annotated[tuple[MediaCount, ...], msgspec.Meta(max_length=4)]
 
 
 class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,7 +263,9 @@ class CallRequest(Message, frozen=True, kw_only=True, tag="call"):
     """Connect back (TCP) or send a datagram (UDP) to ``ports`` of ``address``.
     The frames carry ``numbers``, one for each port; ``offsets_ms`` are when,
     from now, each attempt is made; ``patience_ms`` how long one is waited for.
-    ``remote_port``: send from this port of the server's (UDP only)."""
+    ``remote_port``: send from this port of the server's (UDP only).
+    ``from_other``: call from the server's other address, where it has one (TCP only).
+    ``over_open``: say it on the open connection that came from there (TCP only)."""
 
     id: Id
     transport: TransportName
@@ -193,6 +278,8 @@ class CallRequest(Message, frozen=True, kw_only=True, tag="call"):
     ]
     patience_ms: Annotated[int, msgspec.Meta(ge=10, le=10_000)]
     remote_port: PortNumber | None = None
+    from_other: bool = False
+    over_open: bool = False
 
 
 class CallStop(Message, frozen=True, kw_only=True, tag="call-stop"):
@@ -213,6 +300,31 @@ class OpenRequest(Message, frozen=True, kw_only=True, tag="open"):
     count: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 0
 
 
+class PunchRequest(Message, frozen=True, kw_only=True, tag="punch"):
+    """Connect, from a new port, to ``port`` of ``address`` while the client connects to that
+    new port: a TCP simultaneous open (RFC 9293 section 3.5, RFC 5382 REQ-2).
+    ``after_ms``: how long the server waits before it first connects, so that the client's
+    own connection is on its way by then."""
+
+    id: Id
+    address: Text
+    port: PortNumber
+    number: Id
+    patience_ms: Annotated[int, msgspec.Meta(ge=50, le=5000)]
+    after_ms: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 0
+
+
+class MediaRequest(Message, frozen=True, kw_only=True, tag="media"):
+    """Exchange RTP for ``duration_ms``; ``address`` is the client's, which must be proven.
+    ``patience_ms``: how long after its own last packet the server still listens."""
+
+    id: Id
+    address: Text
+    duration_ms: Annotated[int, msgspec.Meta(ge=200, le=30000)]
+    patience_ms: Annotated[int, msgspec.Meta(ge=10, le=3000)] = 500
+    streams: Annotated[tuple[MediaSpec, ...], msgspec.Meta(min_length=1, max_length=4)]
+
+
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
     """A frame that was sent to a TCP port and got no proof: did it arrive as other bytes?"""
 
@@ -226,9 +338,29 @@ class LedgerRequest(Message, frozen=True, kw_only=True, tag="ledger-request"):
 
 
 ServerMessage = (
-    Welcome | Pong | Proven | Called | CallsDone | Opened | LedgerPage | Refusal | Closing
+    Welcome
+    | Pong
+    | Proven
+    | Called
+    | CallsDone
+    | Opened
+    | Punching
+    | MediaReady
+    | MediaReport
+    | LedgerPage
+    | Refusal
+    | Closing
 )
-ClientMessage = Hello | Ping | CallRequest | CallStop | OpenRequest | LedgerRequest
+ClientMessage = (
+    Hello
+    | Ping
+    | CallRequest
+    | CallStop
+    | OpenRequest
+    | PunchRequest
+    | MediaRequest
+    | LedgerRequest
+)
 
 _T = TypeVar("_T")
 _encoder = msgspec.json.Encoder()

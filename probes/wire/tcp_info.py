@@ -9,6 +9,7 @@ import msgspec
 SIZE = 160  # up to and with tcpi_data_segs_out, since Linux 4.6
 _TOTAL_RETRANS = struct.Struct("@I")
 _RETRANS_AT = 100
+_SEGS_IN_AT = 140
 _DATA_SEGS_OUT_AT = 156
 
 
@@ -30,6 +31,14 @@ def read(info: bytes) -> Segments | None:
     resent: int = _TOTAL_RETRANS.unpack_from(info, _RETRANS_AT)[0]
     sent: int = _TOTAL_RETRANS.unpack_from(info, _DATA_SEGS_OUT_AT)[0]
     return Segments(sent, resent)
+
+
+def segments_in(info: bytes) -> int | None:
+    """All segments that came, a reset among them; None if the kernel told too little."""
+    if len(info) < SIZE:
+        return None
+    came: int = _TOTAL_RETRANS.unpack_from(info, _SEGS_IN_AT)[0]
+    return came
 
 
 def round_trips(one: Segments, other: Segments) -> tuple[int, int]:

@@ -51,6 +51,22 @@ def drop_udp_replies() -> str:
     return drop("udp", direction="in")
 
 
+def only_ports(
+    protocol: Protocol, ports: Ports, direction: Direction = "out", besides: Ports = ()
+) -> str:
+    """Of the ports 1024-65535 only `ports` and `besides` can be called; answers always pass."""
+    several = (ports if isinstance(ports, tuple) else (ports,)) + (
+        besides if isinstance(besides, tuple) else (besides,)
+    )
+    called = f"ct direction original {protocol} dport 1024-65535"
+    return f"{_FROM[direction]}{called} {protocol} dport != {port_set(several)} drop"
+
+
+def drop_icmp_errors() -> str:
+    """No router and no host outside can tell the LAN why a packet was lost (RFC 5508 REQ-3)."""
+    return f"{_FROM['in']}icmp type {{ destination-unreachable, time-exceeded }} drop"
+
+
 def drop_source_ports(protocol: Protocol, ports: Ports) -> str:
     """Packets the LAN sends from `ports` vanish."""
     return f'iifname "lan" {protocol} sport {port_set(ports)} drop'

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.lab import namespaces, ruleset, topology
+from tests.lab import gateway, namespaces, ruleset, topology
 from tests.lab.description import (
     PROXY_CONNECT_PORTS,
     PROXY_PORT,
@@ -166,7 +166,8 @@ class Lab:
 
     def set_loss(self, percent: float) -> None:
         """Changes the loss between router and server."""
-        rules = [f"add rule {ruleset.TABLE} loss {r}" for r in ruleset.loss_rules(percent)]
+        wanted = ruleset.loss_rules(percent, self.network.loss_direction)
+        rules = [f"add rule {ruleset.TABLE} loss {rule}" for rule in wanted]
         self.nft("internet", "\n".join([f"flush chain {ruleset.TABLE} loss", *rules]))
 
     def set_dns(self, dns: Dns) -> None:
@@ -220,8 +221,13 @@ class Lab:
             self._wait_for_links(node)
         started = []
         if network.rtt_ms:
-            one_way_s = network.rtt_ms / 2000
-            started.append(self._service("wire", "delay.py", "west", "east", str(one_way_s)))
+            wire = {
+                "one_way_s": network.rtt_ms / 2000,
+                "jitter_s": network.jitter_ms / 1000,
+                "reorder": network.reorder_percent / 100,
+                "duplicate": network.duplicate_percent / 100,
+            }
+            started.append(self._service("wire", "delay.py", "west", "east", json.dumps(wire)))
         for i, box in enumerate(network.transparent):
             told = dataclasses.asdict(box) | {"port": ruleset.TRANSPARENT_BASE_PORT + i}
             told["replace"] = box.replace and [each.hex() for each in box.replace]
@@ -229,10 +235,14 @@ class Lab:
         if network.http_proxy:
             self._start("router", ["tinyproxy", "-d", "-c", str(self._proxy_configuration())])
             self.wait_listening("router", "tcp", PROXY_PORT)
+        if network.miniupnpd:
+            mapper = self._port_mapper()
         if network.dns is not None:
             self.set_dns(network.dns)
         for process in started:
             process.wait_for("ready")
+        if network.miniupnpd:
+            mapper.wait_for(gateway.READY)
 
     def _wait_for_links(self, node: str) -> None:
         """The kernel starts queues some time after a link is up; until then it drops packets."""
@@ -264,6 +274,14 @@ class Lab:
         ]
         path.write_text("\n".join(lines) + "\n")
         return path
+
+    def _port_mapper(self) -> NodeProcess:
+        directory = self._surroundings.directory
+        configuration = directory / "miniupnpd.conf"
+        configuration.write_text(gateway.configuration(self.network))
+        self.nft("router", gateway.rules())
+        pid_file = str(directory / "miniupnpd.pid")
+        return self._start("router", ["miniupnpd", "-d", "-f", str(configuration), "-P", pid_file])
 
     def _service(self, node: str, program: str, *argv: str) -> NodeProcess:
         # Its input is a pipe from here: should this process die, the program reads the end of it.

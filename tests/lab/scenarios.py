@@ -99,15 +99,16 @@ def _spread(key: str) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Scenario:
-    """``before`` prepares the lab, ``during`` acts while the check runs; ``server`` and
-    ``client`` are further options of their commands; ``target`` replaces the server's link,
-    ``server_prefix`` is a program that starts the server."""
+    """``before`` prepares the lab, ``during`` acts while the check runs; ``server``,
+    ``depth`` and ``client`` are further options of their commands; ``target`` replaces the
+    server's link, ``server_prefix`` is a program that starts the server."""
 
     name: str
     network: Network
     truth: Truth
     server: tuple[str, ...] = ()
     client: tuple[str, ...] = ()
+    depth: tuple[str, ...] = ("--quick",)
     target: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     server_prefix: tuple[str, ...] = ()
@@ -174,7 +175,7 @@ def check(lab: Lab, scenario: Scenario, target: str, server: NodeProcess | None)
         output = Path(folder, "report.json")
         argv = (
             *(*NETCHECK, "check", "--server", target, "--format", "json"),
-            *("--output", str(output), *scenario.client),
+            *("--output", str(output), *scenario.depth, *scenario.client),
         )
         began = time.monotonic()
         if scenario.during is None:

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field, replace
 
 from tests.lab import ruleset
 from tests.lab.description import (
-    CARRIER_WAN,
     CLIENT_V6,
+    HOP,
+    HOP_V6,
     OTHER_V6,
     PUBLIC,
+    PUBLIC_OF_GATEWAY,
+    PUBLIC_POOL,
     RESOLVER,
     RESOLVER_V6,
     ROUTER_V6,
@@ -27,11 +30,12 @@ _MAC = {("internet", "east"): "02:00:00:00:00:01", ("server", "eth0"): "02:00:00
 
 @dataclass(frozen=True)
 class End:
-    """One end of a link: its node, interface name and addresses with prefix length."""
+    """One end of a link: its node, interface name, addresses with prefix length, and MTU."""
 
     node: str
     interface: str
     addresses: tuple[str, ...] = ()
+    mtu: int | None = None
 
 
 @dataclass
@@ -82,6 +86,8 @@ class Plan:
         ip = [f"link set {port} master lan" for port in plan.bridge]
         ip += [f"link set {interface} up" for interface in ["lo", *interfaces]]
         for end in ends:
+            if end.mtu is not None:
+                ip.append(f"link set {end.interface} mtu {end.mtu}")
             for address in end.addresses:
                 dad = " nodad" if ":" in address else ""
                 ip.append(f"address add {address} dev {devices[end]}{dad}")
@@ -134,34 +140,71 @@ def plan(network: Network) -> Plan:
         ]
 
     # From the outside in: who is behind the WAN address, and how the inner networks are reached.
-    outside = both(f"{PUBLIC}/24", "2001:db8:203::2/64")
-    access = End("internet", "west", both(f"{RESOLVER}/24", f"{RESOLVER_V6}/64"))
     lan_routes = [f"{lan}.0/24"] if network.ipv4 and not network.nat else []
-    to_internet = default(RESOLVER, RESOLVER_V6)
+    publics = PUBLIC_POOL[: network.public_addresses]
+    outside = both(f"{PUBLIC}/24", "2001:db8:203::2/64")
+    outside += tuple(f"{public}/24" for public in publics[1:] if network.ipv4)
+    if network.public == PUBLIC_OF_GATEWAY:
+        outside += (f"{PUBLIC_OF_GATEWAY}/32",)
+        lan_routes.append(f"{PUBLIC_OF_GATEWAY}/32")
     inner_v6 = ["2001:db8:77::/64"] if network.ipv6 else []
+    border = "carrier" if network.carrier else "router"
     if network.carrier:
-        links += [
+        links.append(
             (
-                End("router", "wan", both(f"{CARRIER_WAN}/24", "2001:db8:100::2/64")),
-                End("carrier", "lan", both("100.64.0.1/24", "2001:db8:100::1/64")),
-            ),
-            (End("carrier", "wan", outside), access),
-        ]
-        nodes["router"].routes = default("100.64.0.1", "2001:db8:100::1")
+                End("router", "wan", both(f"{network.router_wan}/24", "2001:db8:100::2/64")),
+                End("carrier", "lan", both(f"{network.carrier_v4}.1/24", "2001:db8:100::1/64")),
+            )
+        )
+        nodes["router"].routes = default(f"{network.carrier_v4}.1", "2001:db8:100::1")
         nodes["carrier"] = NodePlan(
-            routes=to_internet
-            + [f"{route} via {CARRIER_WAN}" for route in lan_routes]
+            routes=[f"{route} via {network.router_wan}" for route in lan_routes]
             + [f"{route} via 2001:db8:100::2" for route in inner_v6],
             forwards=True,
             rules=ruleset.carrier(network),
         )
         lan_routes = []
         inner_v6 = inner_v6 and [*inner_v6, "2001:db8:100::/64"]
+    inward = [f"{route} via {PUBLIC}" for route in lan_routes]
+    inward += [f"{route} via 2001:db8:203::2" for route in inner_v6]
+    wan = End(border, "wan", outside, network.mtu)
+    resolver = both(RESOLVER, RESOLVER_V6)
+    if network.hop:
+        # The resolver's address is one of the access network, and the resolver behind the hop.
+        west = both("198.18.0.1/30", "2001:db8:18::1/64")
+        west += both(f"{RESOLVER}/32", f"{RESOLVER_V6}/128")
+        gateways = both(HOP, HOP_V6)
+        far_side, near_side = (both(f"198.18.0.{n}", f"2001:db8:18::{n}") for n in (1, 2))
+        links += [
+            (wan, End("hop", "lan", both(f"{HOP}/24", f"{HOP_V6}/64"), network.mtu)),
+            (
+                End("hop", "wan", both("198.18.0.2/30", "2001:db8:18::2/64")),
+                End("internet", "west", west),
+            ),
+        ]
+        nodes["hop"] = NodePlan(
+            routes=default("198.18.0.1", "2001:db8:18::1")
+            + [f"{to} via {by}" for to, by in zip(resolver, far_side, strict=True)]
+            + inward,
+            forwards=True,
+            rules=ruleset.hop(network),
+        )
+        nodes[border].routes += default(HOP, HOP_V6)
+        nodes[border].routes += [
+            f"{to} via {by}" for to, by in zip(resolver, gateways, strict=True)
+        ]
+        behind = ["203.0.113.0/24", "2001:db8:203::/64", *lan_routes, *inner_v6]
+        nodes["internet"].routes = [
+            f"{route} via {by}"
+            for by in near_side
+            for route in behind
+            if (":" in by) == (":" in route)
+        ]
     else:
-        links.append((End("router", "wan", outside), access))
-        nodes["router"].routes = to_internet
-    nodes["internet"].routes = [f"{route} via {PUBLIC}" for route in lan_routes]
-    nodes["internet"].routes += [f"{route} via 2001:db8:203::2" for route in inner_v6]
+        addresses = both(f"{RESOLVER}/24", f"{RESOLVER_V6}/64")
+        links.append((wan, End("internet", "west", addresses, network.mtu)))
+        nodes[border].routes += default(RESOLVER, RESOLVER_V6)
+        nodes["internet"].routes = inward
 
     far = End("internet", "east", both("198.51.100.1/24", "2001:db8:51::1/64"))
     server = End(
@@ -210,6 +253,10 @@ def _sysctls(network: Network, plan: NodePlan, interfaces: dict[str, bool]) -> s
     if network.udp_timeout_s is not None and plan.rules:
         settings["netfilter/nf_conntrack_udp_timeout"] = network.udp_timeout_s
         settings["netfilter/nf_conntrack_udp_timeout_stream"] = network.udp_timeout_s
+    if network.tcp_timeout_s is not None and plan.rules:
+        settings["netfilter/nf_conntrack_tcp_timeout_established"] = network.tcp_timeout_s
+        # the next packet of a connection that has timed out must not bring it back
+        settings["netfilter/nf_conntrack_tcp_loose"] = 0
     lines = [f"put {path} {value}" for path, value in settings.items()]
     define = 'put() { { echo "$2" > "/proc/sys/net/$1"; } 2>/dev/null || :; }'
     return "\n".join([define, *lines]) + "\n"

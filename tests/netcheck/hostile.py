@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
+import msgspec
 from aiohttp import WSMsgType, web
 
-from probes.wire import messages
+from probes.errors import WireError
+from probes.wire import messages, stun
+from probes.wire.frame import Endpoint
 
 Serve = Callable[[str, ssl.SSLContext], AbstractAsyncContextManager[int]]
 """Serves on an address and gives the port."""
@@ -279,4 +282,222 @@ SERVERS: dict[str, Serve] = {
     "refuses": replying(confirms),
     "lies": replying(lies),
     "never-done": replying(never_done),
+}
+
+
+# A real echo server that lies in some of its messages
+
+Lie = Callable[[messages.Message], Iterator[messages.Message]]
+"""What a client gets in the place of one message."""
+
+_HUGE = 2**31
+_STRANGE = "\x1b[2J\u202e not an address"
+
+
+def lying(kind: type[messages.Message], **values: Any) -> Lie:
+    """These values in every message of this kind."""
+
+    def lie(message: messages.Message) -> Iterator[messages.Message]:
+        if isinstance(message, kind):
+            message = msgspec.structs.replace(message, **values)
+        yield message
+
+    return lie
+
+
+def never(*kinds: type[messages.Message]) -> Lie:
+    """Messages of these kinds do not come."""
+
+    def lie(message: messages.Message) -> Iterator[messages.Message]:
+        if not isinstance(message, kinds):
+            yield message
+
+    return lie
+
+
+def offering(port: int, other_port: int | None, other_address: str | None) -> Lie:
+    return lying(
+        messages.Welcome,
+        stun=messages.StunOffer(port=port, other_port=other_port, other_address=other_address),
+    )
+
+
+def _media_ports(change: Callable[[messages.MediaPorts], Iterator[messages.MediaPorts]]) -> Lie:
+    def lie(message: messages.Message) -> Iterator[messages.Message]:
+        if isinstance(message, messages.MediaReady):
+            ports = tuple(told for one in message.streams for told in change(one))
+            message = msgspec.structs.replace(message, streams=ports)
+        yield message
+
+    return lie
+
+
+def _odd(one: messages.MediaPorts) -> Iterator[messages.MediaPorts]:
+    yield messages.MediaPorts(number=one.number, port=one.port + 1)
+
+
+def _privileged(one: messages.MediaPorts) -> Iterator[messages.MediaPorts]:
+    yield messages.MediaPorts(number=one.number, port=22)
+
+
+def _twice(one: messages.MediaPorts) -> Iterator[messages.MediaPorts]:
+    yield one
+    yield messages.MediaPorts(number=one.number + 100, port=22)
+
+
+def _three_times(one: messages.MediaPorts) -> Iterator[messages.MediaPorts]:
+    yield from (one, one, one)
+
+
+def _absurd_counts(message: messages.Message) -> Iterator[messages.Message]:
+    if isinstance(message, messages.MediaReport):
+        absurd = tuple(
+            messages.MediaCount(
+                number=number, sent=_HUGE, received=_HUGE, lost=_HUGE, duplicates=_HUGE,
+                reordered=_HUGE, early=_HUGE, late=_HUGE, gaps=_HUGE, losses=(_HUGE,) * 128,
+                jitter_ms=1e300, rtt_ms=1e300, rtcp_received=_HUGE, source=_STRANGE,
+            )
+            for number in (1, 2, 65535)
+        )  # fmt: skip
+        message = msgspec.structs.replace(message, streams=absurd)
+    yield message
+
+
+def _plausible_counts(message: messages.Message) -> Iterator[messages.Message]:
+    """Few enough packets, and impossible in every other way."""
+    if isinstance(message, messages.MediaReport):
+        counts = tuple(
+            msgspec.structs.replace(
+                one, sent=0, received=1, lost=_HUGE, reordered=_HUGE, late=_HUGE, gaps=_HUGE,
+                duplicates=_HUGE, losses=(_HUGE,) * 128, jitter_ms=1e300, source=_STRANGE,
+            )
+            for one in message.streams
+        )  # fmt: skip
+        message = msgspec.structs.replace(message, streams=counts)
+    yield message
+
+
+def _report_first(message: messages.Message) -> Iterator[messages.Message]:
+    if isinstance(message, messages.MediaReady):
+        yield messages.MediaReport(id=message.id, streams=())
+    yield message
+
+
+def _flood(message: messages.Message) -> Iterator[messages.Message]:
+    """Each word about a call many times, about calls that nobody asked for, and no end."""
+    if isinstance(message, messages.CallsDone):
+        return
+    if not isinstance(message, messages.Called):
+        yield message
+        return
+    for number in range(4):  # more, and an honest server's own queue overflows
+        yield msgspec.structs.replace(message, attempt=number * 10**6, port=1 + number)
+        yield msgspec.structs.replace(message, outcome="answered", detail=_STRANGE)
+
+
+LIES: dict[str, Lie] = {
+    "stun-strange-address": offering(3478, 3479, _STRANGE),
+    "stun-broadcast": offering(3478, 3479, "255.255.255.255"),
+    "stun-nowhere": offering(1, 65535, None),
+    "stun-one-port-twice": offering(3478, 3478, None),
+    "media-odd-ports": _media_ports(_odd),
+    "media-privileged-ports": _media_ports(_privileged),
+    "media-no-ports": lying(messages.MediaReady, streams=()),
+    "media-more-streams": _media_ports(_twice),
+    "media-too-many-streams": _media_ports(_three_times),
+    "media-absurd-counts": _absurd_counts,
+    "media-plausible-counts": _plausible_counts,
+    "media-report-first": _report_first,
+    "media-never-ready": never(messages.MediaReady),
+    "media-never-reported": never(messages.MediaReport),
+    "punching-port-1": lying(messages.Punching, port=1),
+    "opened-others": lying(messages.Opened, ports=(1, 22, 1024, 65535)),
+    "opened-nothing": lying(messages.Opened, ports=()),
+    "opened-never": never(messages.Opened),
+    "opened-for-no-time": lying(messages.Opened, for_s=-1e308),
+    "called-flood": _flood,
+    "called-never": never(messages.Called, messages.CallsDone, messages.Punching),
+    "nothing-proven": never(messages.Proven),
+    "proven-strange": lying(messages.Proven, address=_STRANGE),
+}
+
+
+# STUN servers
+
+Answer = Callable[[stun.Message, Endpoint], bytes]
+
+
+class StunLiar(asyncio.DatagramProtocol):
+    """Answers each request at two ports of an address with what ``answer`` makes of it."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.DatagramTransport", transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        try:
+            request = stun.read(data)
+        except WireError:
+            return
+        assert self._transport is not None
+        said = self._answer(request, Endpoint(addr[0], addr[1]))
+        if said:
+            self._transport.sendto(said, addr)
+
+
+@asynccontextmanager
+async def stun_liar(address: str, answer: Answer) -> AsyncIterator[None]:
+    loop = asyncio.get_running_loop()
+    opened = [
+        await loop.create_datagram_endpoint(lambda: StunLiar(answer), local_addr=(address, port))
+        for port in (stun.PORT, stun.OTHER_PORT)
+    ]
+    try:
+        yield
+    finally:
+        for transport, _ in opened:
+            transport.close()
+        await _settled()
+
+
+def naming(whom: Endpoint, other: Endpoint) -> Answer:
+    """Says that everybody is ``whom``, and that its other address is ``other``."""
+
+    def answer(request: stun.Message, source: Endpoint) -> bytes:
+        return stun.write(
+            stun.Message(
+                kind="success",
+                transaction=request.transaction,
+                xor_mapped_address=whom,
+                mapped_address=whom,
+                response_origin=other,
+                other_address=other,
+                software=_STRANGE,
+            )
+        )
+
+    return answer
+
+
+STUN_ANSWERS: dict[str, Answer] = {
+    "mute": lambda request, source: b"",
+    "noise": lambda request, source: b"\xff" * 600,
+    "request": lambda request, source: stun.write(request),
+    "cut-short": lambda request, source: stun.write(
+        stun.Message(kind="success", transaction=request.transaction, xor_mapped_address=source)
+    )[:-3],
+    "another-transaction": lambda request, source: stun.write(
+        stun.Message(
+            kind="success", transaction=stun.transaction(b"x" * 12), xor_mapped_address=source
+        )
+    ),
+    "no-address": lambda request, source: stun.write(
+        stun.Message(kind="success", transaction=request.transaction)
+    ),
+    "error": lambda request, source: stun.write(
+        stun.Message(kind="error", transaction=request.transaction, error_code=500, reason=_STRANGE)
+    ),
 }

@@ -89,7 +89,9 @@ async def served(
 
 
 def checking(link: Link, events: list[Event] | None = None, **options: Any) -> Check:
-    chosen: dict[str, Any] = {"link": link, "profiles": PROFILES, "bind": address()} | options
+    chosen: dict[str, Any] = {
+        "link": link, "profiles": PROFILES, "bind": address(), "depth": "quick",
+    } | options  # fmt: skip
     return Check(Options(**chosen), (events if events is not None else []).append)
 
 

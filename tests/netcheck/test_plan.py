@@ -114,3 +114,24 @@ def test_everything_needed_is_planned_and_nothing_twice(needed: list[Requirement
     for r in needed:
         if r.probe == "outbound-tcp" and r.capacity:
             assert any(set(r.port_numbers) <= set(group) for group in made.groups)
+
+
+def test_a_quick_check_is_the_ports_alone() -> None:
+    assert plan.make(profile.built_in(), "quick").parts == {"ports"}
+
+
+def test_dynamic_ports_and_media_only_for_profiles_that_talk_through_them() -> None:
+    parts = {p.id: plan.make((p,), "default").parts for p in profile.built_in()}
+    assert parts == {"msn-messenger": {"ports", "nat"}, "netmeeting": set(plan.PARTS)}
+
+
+def test_only_names_the_parts_whatever_the_depth() -> None:
+    made = plan.make(profile.built_in(), "deep", ["media", "nat"])
+    assert made.parts == {"media", "nat"}
+    assert made.deep
+
+
+def test_every_part_adds_to_the_steps() -> None:
+    steps = [plan.make(profile.built_in(), "default", [part]).steps for part in plan.PARTS]
+    assert min(steps) > 0
+    assert plan.make(profile.built_in(), "default").steps == sum(steps)

@@ -11,6 +11,7 @@ from probes.silence import (
     ATTEMPTS_MAX,
     ATTEMPTS_MIN,
     CHANCE_MAX,
+    chance_beside,
     chance_of_silence,
     rules_out_loss,
 )
@@ -120,6 +121,23 @@ def false_alarms(sent: int, loss: float) -> float:
             shown = comb(sent, lost) * loss**lost * (1 - loss) ** (sent - lost)
             total += shown * loss**tries
     return total
+
+
+@given(attempts, samples, samples)
+def test_the_worse_of_the_path_and_the_controls_counts(
+    tries: int, path: tuple[int, int], controls: tuple[int, int]
+) -> None:
+    worse = max(chance_of_silence(tries, *path), chance_of_silence(tries, *controls))
+    assert chance_beside(tries, path, controls) == worse
+
+
+def test_what_is_in_two_pieces_is_lost_twice_as_easily() -> None:
+    assert chance_beside(6, (40, 0), (30, 3), pieces=2) == chance_of_silence(6, 30, 6)
+    assert chance_beside(6, (40, 30), (9, 0), pieces=2) == chance_of_silence(6, 40, 40)
+
+
+def test_more_answers_than_controls_are_no_loss() -> None:
+    assert chance_beside(6, (9, 0), (9, -1)) == chance_of_silence(6, 9, 0)
 
 
 LOSSES = tuple(percent / 100 for percent in range(101))

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from netcheck import plan
 from netcheck.kb import articles
 from netcheck.report import json as as_json
 from netcheck.report import schema
@@ -332,7 +333,7 @@ def test_a_profile_and_a_server_of_ones_own(server: str, small: Path, tmp_path: 
 
 def test_what_the_server_lacks_is_unknown_and_exits_with_3(server: str) -> None:
     done = netcheck(
-        "check", "--server", server, "--profile", "netmeeting", "--bind", address(),
+        "check", "--quick", "--server", server, "--profile", "netmeeting", "--bind", address(),
         "--format", "json",
     )  # fmt: skip
     assert done.returncode == 3
@@ -441,3 +442,69 @@ def test_saved_reports(tmp_path: Path) -> None:
 
 def test_a_version_without_a_window_says_so() -> None:
     refused(netcheck("gui"), "netcheck check")
+
+
+# Which parts, how deep, and with what
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--quick", "--deep"), "exclude each other"),
+        (("--only", "everything"), "There is no part 'everything'; use ports, nat, range, media."),
+        (("--only", "\x1b[2J"), "There is no part"),
+        (("--only", "nat"), "name one with --server, or leave out --only"),
+        (("--only", "ports", "--only", "media"), "name one with --server, or leave out --only"),
+        (("--only", "range", "--stun", "127.0.0.1"), "leave out --only, or use nat"),
+        (("--stun", "127.0.0.1", "--server", "127.0.0.1"), "Give either --server or --stun"),
+        (("--stun", ":::"), "is not a host"),
+        (("--stun", "127.0.0.1:99999"), "is not a port"),
+        (("--stun", "127.0.0.1", "--stun", "127.0.0.2:0"), "is not a port"),
+    ],
+)
+def test_which_parts_and_with_what_is_refused_in_one_sentence(
+    arguments: tuple[str, ...], words: str
+) -> None:
+    done = netcheck("check", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "\x1b" not in done.stderr
+
+
+def test_only_the_ports_can_be_tested_alone() -> None:
+    done = netcheck("check", "--only", "ports", "--format", "json")
+    assert done.returncode == 3
+    report = json.loads(done.stdout)
+    assert report["server"]["embedded"] is True
+    assert {port["state"] for port in report["ports"]} == {"open"}
+
+
+def test_a_stun_server_that_was_typed_wins_over_the_server_of_the_environment() -> None:
+    at = address()
+    done = netcheck(
+        "check", "--stun", at, "--format", "json", env={"NETCHECK_SERVER": "echo.invalid"}
+    )
+    assert (done.returncode, done.stderr) == (3, "")
+    report = json.loads(done.stdout)
+    VALID.validate(report)
+    assert report["server"]["host"] == f"{at}:3478"
+    assert [finding["cause"] for finding in report["findings"]] == ["server-unreachable"]
+    assert "echo.invalid" not in done.stdout
+
+
+def test_a_stun_server_is_not_called_an_echo_server() -> None:
+    at = address()
+    done = netcheck("check", "--stun", at)
+    said = " ".join(done.stdout.split())
+    assert f"because the STUN server {at}:3478 could not be reached" in said
+    assert f"STUN server {at}:3478, not reached" in said
+    assert "on UDP port 3478" in said
+
+
+def test_what_the_help_says_of_the_parts_is_so() -> None:
+    said = " ".join(netcheck("check", "--help").stdout.split())
+    for part in plan.PARTS:
+        assert part in said
+    for option in ("--stun", "--quick", "--deep", "--only", "NETCHECK_SERVER"):
+        assert option in said

@@ -15,7 +15,8 @@ import aiohttp
 import pytest
 
 from probes.wire import link as links
-from probes.wire import messages
+from probes.wire import messages, stun
+from probes.wire.frame import Endpoint
 from tests.netcheck.loopback import address
 
 from .test_cli import PATIENCE_S, netcheck, refused, serving
@@ -72,8 +73,8 @@ def test_it_prints_a_link_for_each_address(data_dir: Path) -> None:
     with serving("--listen", one, "--listen", two, "--data-dir", data_dir) as (process, first):
         assert process.stdout is not None
         second = process.stdout.readline()
-        assert re.fullmatch(rf"netcheck://{one}:8463#[0-9a-f]{{64}}", first)
-        assert first.replace(one, two) in second
+        assert re.fullmatch(rf"netcheck://{one}:8463\?also={two}#[0-9a-f]{{64}}", first)
+        assert f"netcheck://{two}:8463?also={one}#{first.partition('#')[2]}" in second
         process.send_signal(signal.SIGTERM)
         assert "Not available" not in ends(process)
 
@@ -103,6 +104,35 @@ def test_a_taken_port_is_named_and_the_rest_is_served(data_dir: Path) -> None:
         said = ends(process)
     named = [line for line in said.splitlines() if line.startswith("Not available")]
     assert named == [f"Not available: TCP 1863 on {own}: taken by another program"]
+
+
+@pytest.mark.parametrize(
+    ("options", "ports"), [((), [3478, 3479]), (("--stun-port", "5000"), [5000, 5001])]
+)
+def test_it_answers_stun(data_dir: Path, options: tuple[str, ...], ports: list[int]) -> None:
+    own = address()
+    wanted = stun.write(
+        stun.Message(kind="request", transaction=stun.transaction(bytes(12))), at_least=100
+    )
+    with serving("--listen", own, "--data-dir", data_dir, *options) as (process, _):
+        for port in ports:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+                sock.settimeout(PATIENCE_S)
+                sock.connect((own, port))
+                sock.send(wanted)
+                answer = stun.read(sock.recv(2000))
+                assert answer.xor_mapped_address == Endpoint(*sock.getsockname())
+        process.send_signal(signal.SIGTERM)
+        ends(process)
+
+
+def test_stun_can_be_off(data_dir: Path) -> None:
+    own = address()
+    with serving("--listen", own, "--data-dir", data_dir, "--stun-port", "0") as (process, _):
+        with socket.socket() as sock:
+            assert sock.connect_ex((own, 3478)) != 0
+        process.send_signal(signal.SIGTERM)
+        ends(process)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

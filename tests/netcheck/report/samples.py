@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -13,7 +13,9 @@ from netcheck.report.model import (
     Finding,
     Host,
     Nat,
+    PathHop,
     Port,
+    PortMapping,
     Report,
     Server,
     Stream,
@@ -22,17 +24,48 @@ from netcheck.report.model import (
 )
 from probes.observation import (
     Address,
+    Arrival,
+    AtOnce,
     Attempt,
+    BindingLifetime,
     Control,
     ControlAttempt,
+    DynamicRange,
+    Fragments,
+    Hop,
+    Hops,
+    IcmpErrors,
     InboundTcp,
+    InboundUdp,
+    Ledger,
+    LifetimeTrial,
     LocalFacts,
+    Loss,
+    Mapped,
+    MediaStream,
     NameLookup,
+    Nat64,
+    NatFiltering,
+    NatHairpin,
+    NatMapping,
+    NatPorts,
     OutboundTcp,
     OutboundUdp,
+    PathMtu,
+    Portal,
+    PortMapper,
+    PortMappers,
+    PortSample,
+    PortSeen,
+    Punched,
+    SizeTried,
+    StunSeen,
+    Unasked,
 )
 
 TRANSFER_PORTS = range(6891, 6901)
+
+_DIRECTIONS: tuple[Literal["outbound", "inbound"], ...] = ("outbound", "inbound")
 
 _HOST = Host(
     name="study-pc",
@@ -387,11 +420,312 @@ def two_profiles() -> Report:
     )
 
 
+_OWN, _PUBLIC, _STUN = "192.168.1.20", "198.51.100.7", "192.0.2.10"
+
+# At least one of every kind of observation that the other samples lack.
+_BEHAVIOUR = (
+    StunSeen(
+        id="stun",
+        at_s=0.1,
+        took_s=0.02,
+        server=f"{_STUN}:3478",
+        attempts=(Attempt(at_s=0.1, outcome="answered", took_s=0.021),),
+        rtt_ms=21.0,
+        software="netcheck/0.1.0",
+        other_address="192.0.2.11",
+        other_used=True,
+    ),
+    NatMapping(
+        id="nat-mapping-udp",
+        at_s=0.2,
+        took_s=0.1,
+        transport="udp",
+        local=f"{_OWN}:40001",
+        seen=tuple(
+            Mapped(
+                destination=f"{_STUN}:{port}",
+                attempts=(Attempt(at_s=0.2, outcome="answered", took_s=0.02),),
+                xored=f"{_PUBLIC}:{port + 1000}",
+                plain=f"{_PUBLIC}:{port + 1000}",
+            )
+            for port in (3478, 3479)
+        ),
+    ),
+    NatFiltering(
+        id="nat-filtering-tcp",
+        at_s=0.2,
+        took_s=1.0,
+        transport="tcp",
+        local=f"{_OWN}:40002",
+        mapped=f"{_PUBLIC}:40002",
+        tests=(
+            Unasked(
+                source="other-port",
+                asked=6,
+                attempts=(Attempt(at_s=0.3, outcome="refused", detail="connection refused"),),
+                control_sent=6,
+                control_heard=6,
+            ),
+            Unasked(source="other-address", untested="the server has one address"),
+        ),
+    ),
+    NatPorts(
+        id="nat-ports-udp",
+        at_s=0.2,
+        took_s=0.2,
+        transport="udp",
+        destination=f"{_STUN}:3478",
+        sockets=tuple(
+            PortSeen(local=f"{_OWN}:{port}", mapped=f"{_PUBLIC}:{port}")
+            for port in range(41000, 41024)
+        ),
+    ),
+    NatHairpin(
+        id="nat-hairpin",
+        at_s=0.4,
+        took_s=0.6,
+        target=f"{_PUBLIC}:42000",
+        attempts=tuple(Attempt(at_s=0.4 + n, outcome="silent") for n in range(6)),
+        hop_limit=8,
+    ),
+    BindingLifetime(
+        id="binding-lifetime-udp",
+        at_s=0.5,
+        took_s=400.0,
+        transport="udp",
+        trials=tuple(
+            LifetimeTrial(
+                idle_s=5.0 * n,
+                alive=None if n == 3 else n < 7,
+                refreshed="inbound" if n == 4 else "nothing",
+            )
+            for n in range(1, 40)
+        ),
+        deep=True,
+    ),
+    Punched(
+        id="tcp-simultaneous-open", at_s=0.5, took_s=1.0, mapped=f"{_PUBLIC}:43000", opened=True
+    ),
+    PathMtu(
+        id="path-mtu",
+        at_s=0.5,
+        took_s=0.5,
+        sizes=(
+            SizeTried(size=1280, sent=3, answered=3),
+            SizeTried(size=1500, sent=3, answered=0, detail="message too long", limit=1492),
+        ),
+    ),
+    Fragments(
+        id="fragments-outbound",
+        at_s=0.5,
+        took_s=0.5,
+        order="in-order",
+        direction="outbound",
+        sent=6,
+    ),
+    IcmpErrors(id="icmp-errors", at_s=0.5, took_s=0.1, destination=f"{_STUN}:33450"),
+    Hops(
+        id="hops-open-udp",
+        at_s=0.6,
+        took_s=0.1,
+        aim="open",
+        transport="udp",
+        destination=_STUN,
+        port=3478,
+        hops=(
+            Hop(ttl=1, address="192.168.1.1", rtt_ms=0.6, sent=1),
+            Hop(ttl=2, sent=4),
+            Hop(ttl=3, address=_STUN, rtt_ms=21.0, end=True, sent=1, detail="port unreachable"),
+        ),
+    ),
+    PortMappers(
+        id="port-mappers",
+        at_s=0.6,
+        took_s=1.0,
+        found=(
+            PortMapper(
+                protocol="upnp-igd",
+                gateway="192.168.1.1",
+                external_address="100.64.3.7",
+                detail="IGD 2",
+            ),
+        ),
+        asked=("192.168.1.1",),
+    ),
+    Nat64(id="nat64", at_s=0.6, took_s=0.1, outcome="found", prefixes=("64:ff9b::/96",)),
+    DynamicRange(
+        id="dynamic-udp",
+        at_s=0.7,
+        took_s=3.0,
+        transport="udp",
+        strata=64,
+        first=64,
+        samples=tuple(
+            PortSample(
+                port=1024 + 1000 * n, outcome="open" if n in range(16, 32) else "blocked", tries=6
+            )
+            for n in range(64)
+        ),
+        unavailable=(5060,),
+    ),
+    *(
+        MediaStream(
+            id=f"media-audio-{direction}",
+            at_s=1.0,
+            took_s=3.2,
+            kind="audio",
+            direction=direction,
+            local_port=53924,
+            server_port=52788,
+            sent=150,
+            received=None if direction == "inbound" else 141,
+            gaps=6,
+            jitter_ms=2.4,
+            packets_per_s=50,
+            source=f"{_PUBLIC}:53924",
+            losses=(0, 1, 2, 3),
+        )
+        for direction in _DIRECTIONS
+    ),
+    AtOnce(id="at-once-6891-6900", at_s=0.4, took_s=0.1, ports=(6891,), carried=(), settled=False),
+    InboundUdp(
+        id="inbound-udp-6901", at_s=0.4, took_s=0.1, port=6901, number=3, untested="no address"
+    ),
+    Portal(id="portal", at_s=0.1, took_s=0.1, outcome="redirected", location="http://192.168.1.1/"),
+    Ledger(
+        id="ledger",
+        at_s=4.0,
+        took_s=0.1,
+        complete=True,
+        arrivals=tuple(
+            Arrival(transport="tcp", port=1024 + n, number=n, source=f"{_PUBLIC}:{n}", count=1)
+            for n in range(40)
+        ),
+        proven_addresses=(_PUBLIC,),
+    ),
+    Loss(id="loss", at_s=0.0, took_s=4.0, control_sent=40, control_lost=1, udp_sent=90),
+)
+
+
+def everything() -> Report:
+    """A carrier's NAT behind a router, a range-limited firewall: every field, every probe."""
+    base = two_profiles()
+    return msgspec.structs.replace(
+        base,
+        nat=Nat(
+            present=True,
+            public_addresses=[_PUBLIC, "198.51.100.8"],
+            mapping="address-dependent",
+            filtering="address-and-port-dependent",
+            tcp_mapping="endpoint-independent",
+            tcp_filtering="address-and-port-dependent",
+            hairpin=False,
+            port_preservation=True,
+            port_parity=True,
+            port_contiguity=False,
+            port_overloading=False,
+            pooling="arbitrary",
+            binding_lifetime_s=32.0,
+            carrier_grade=True,
+            layers=2,
+            tcp_port_preservation=False,
+            tcp_unsolicited="reset",
+            simultaneous_open=True,
+            binding_lifetime_min_s=30.0,
+            refreshed_by=["outbound"],
+            fragments="dropped",
+            fragments_out_of_order="dropped",
+            path_mtu=1492,
+            icmp_errors=True,
+            nat64_prefix="64:ff9b::/96",
+            port_mapping=[
+                PortMapping(
+                    protocol="upnp-igd", gateway="192.168.1.1", external_address="100.64.3.7"
+                ),
+                PortMapping(protocol="pcp", gateway="192.168.1.1"),
+            ],
+            evidence=[
+                "nat-mapping-udp",
+                "nat-filtering-tcp",
+                "nat-ports-udp",
+                "binding-lifetime-udp",
+                "nat-hairpin",
+                "tcp-simultaneous-open",
+                "hops-open-udp",
+                "fragments-outbound",
+                "path-mtu",
+                "icmp-errors",
+                "nat64",
+                "port-mappers",
+            ],
+        ),
+        path=[
+            PathHop(ttl=1, address="192.168.1.1", rtt_ms=0.6, place="router"),
+            PathHop(ttl=2, address="100.64.0.1", rtt_ms=6.2, place="carrier"),
+            PathHop(ttl=3, address=None),
+            PathHop(ttl=4, address="203.0.113.1", rtt_ms=12.1, place="beyond"),
+            PathHop(ttl=5, address=_STUN, rtt_ms=23.4, place="server"),
+        ],
+        dynamic_udp=Dynamic(
+            sampled=64,
+            open=16,
+            fraction=0.25,
+            ci95=[0.16, 0.37],
+            open_ranges=[[17024, 32024]],
+            edges_within=500,
+            observation="dynamic-udp",
+        ),
+        dynamic_tcp=Dynamic(
+            sampled=36, open=36, fraction=1.0, ci95=[0.9, 1.0], open_ranges=[[1024, 65535]]
+        ),
+        media=[
+            Stream(
+                direction="outbound",
+                sent=150,
+                received=141,
+                loss=0.06,
+                jitter_ms=2.4,
+                reordered=2,
+                duplicates=1,
+                rtt_ms=23.0,
+                mos=2.9,
+                observation="media-audio-outbound",
+            ),
+            Stream(direction="inbound", sent=150, received=None, loss=None),
+            Stream(kind="video", direction="outbound", sent=90, received=0, loss=1.0),
+        ],
+        findings=[
+            *base.findings,
+            *(
+                Finding(
+                    id=f"poor-media-{number}",
+                    cause="poor-media",
+                    severity="warning",
+                    article="poor-media",
+                    title="Sound or picture arrive, but too badly for a good conversation",
+                    evidence=[f"media-audio-{direction}"],
+                    parameters={"kind": "audio", "direction": direction, "mos": "2.9"},
+                )
+                for number, direction in enumerate(_DIRECTIONS, 1)
+            ),
+        ],
+        observations=[*base.observations, *_BEHAVIOUR],
+    )
+
+
 def all_samples() -> dict[str, Report]:
     """Every sample, by name."""
     return {
         each.__name__: each()
-        for each in (all_good, behind_nat, no_server, embedded, two_profiles, hostile)
+        for each in (
+            all_good,
+            behind_nat,
+            no_server,
+            embedded,
+            two_profiles,
+            everything,
+            hostile,
+        )
     }
 
 
@@ -420,7 +754,7 @@ def hostile() -> Report:
     """Two NATs' worth of findings in which every free text is an attack on the reader."""
     texts = iter(HOSTILE_TEXTS * 200)
     return msgspec.convert(
-        _poisoned(msgspec.to_builtins(two_profiles(), str_keys=True), texts), Report, str_keys=True
+        _poisoned(msgspec.to_builtins(everything(), str_keys=True), texts), Report, str_keys=True
     )
 
 
@@ -429,9 +763,14 @@ _CLOSED = frozenset(
     {
         "schema", "probe", "overall", "verdict", "transport", "direction", "state", "cause",
         "severity", "outcome", "dns_outcome", "certificate", "mapping", "filtering",
-        "tcp_mapping", "tcp_filtering", "pooling",
+        "tcp_mapping", "tcp_filtering", "pooling", "tcp_unsolicited", "fragments",
+        "fragments_out_of_order", "place", "kind", "aim", "order", "refreshed", "refreshed_by",
     }
 )  # fmt: skip
+
+
+# Of keys that hold such a value in one struct and free text in another.
+_CLOSED_VALUES = frozenset({"other-port", "other-address", "upnp-igd", "nat-pmp", "pcp"})
 
 
 def _poisoned(value: Any, texts: Any) -> Any:
@@ -441,4 +780,4 @@ def _poisoned(value: Any, texts: Any) -> Any:
         }
     if isinstance(value, (list, tuple)):
         return [_poisoned(each, texts) for each in value]
-    return next(texts) if isinstance(value, str) else value
+    return next(texts) if isinstance(value, str) and value not in _CLOSED_VALUES else value

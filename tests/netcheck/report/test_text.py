@@ -1,5 +1,6 @@
 import re
 from io import BytesIO, StringIO, TextIOWrapper
+from typing import get_args
 
 import msgspec
 import pytest
@@ -11,8 +12,18 @@ from netcheck import kb
 from netcheck.report.model import Feature, Port, Report, Verdict
 from netcheck.report.page import MIN_WIDTH, clean, options_for
 from netcheck.report.text import render, summary
+from probes.observation import AnyObservation
 
-from .samples import all_good, all_samples, behind_nat, embedded, hostile, no_server, two_profiles
+from .samples import (
+    all_good,
+    all_samples,
+    behind_nat,
+    embedded,
+    everything,
+    hostile,
+    no_server,
+    two_profiles,
+)
 from .strategies import reports
 
 SAMPLES = sorted(all_samples())
@@ -309,9 +320,9 @@ def test_details_show_the_nat_the_computer_and_each_observation() -> None:
     sections = _sections(render(two_profiles(), details=True))
     assert "  filtering         address-and-port-dependent" in sections["NAT on the path"]
     assert "  gateways     192.168.1.1" in sections["This computer"]
-    assert "  Dynamic UDP ports  32 of 64 sampled were open (50%," in "\n".join(
-        sections["Dynamic ports, media and NAT editors"]
-    )
+    assert sections["Dynamic ports"][0].startswith("  UDP  32 of 64 sampled were open (50%,")
+    assert "  audio out  490 of 500     2.0 %    3.5 ms  4.1" in sections["Voice and video"]
+    assert sections["NAT editors"][0].startswith("  ftp   verdict edited")
     shown = "\n".join(sections["Observations"])
     for observation in two_profiles().observations:
         assert re.search(rf"^  {re.escape(observation.id)} ", shown, re.MULTILINE)
@@ -319,6 +330,77 @@ def test_details_show_the_nat_the_computer_and_each_observation() -> None:
     assert (
         _sections(render(no_server(), details=True))["NAT on the path"][0] == "  Nothing is known."
     )
+
+
+def test_the_nat_is_a_table_with_its_evidence() -> None:
+    rows = [
+        line.split(maxsplit=1)[0] + "|" + re.sub("  +", "|", line.strip())
+        for line in _sections(render(everything(), details=True, width=100))["NAT on the path"]
+        if line
+    ]
+    said = "\n".join(rows)
+    assert "mapping|address-dependent|nat-mapping-udp" in said
+    assert "tcp filtering|address-and-port-dependent|nat-filtering-tcp" in said
+    assert "binding lifetime|32 s|binding-lifetime-udp" in said
+    assert "fragments|dropped|fragments-outbound" in said
+    assert "upnp-igd on|192.168.1.1, which says it|port-mappers" in said
+    assert "pcp on|192.168.1.1" in said
+
+
+def test_the_path_is_shown_hop_by_hop() -> None:
+    lines = _sections(render(everything(), details=True))["The path to the server"]
+    assert lines[:6] == [
+        "  Hop  Address      Round trip  Place",
+        "  1    192.168.1.1  0.6 ms      your router",
+        "  2    100.64.0.1   6.2 ms      your carrier",
+        "  3    no answer",
+        "  4    203.0.113.1  12 ms       the Internet",
+        "  5    192.0.2.10   23 ms       the server",
+    ]
+
+
+def test_streams_have_their_loss_jitter_and_mark() -> None:
+    lines = _sections(render(everything(), details=True))["Voice and video"]
+    assert [re.sub("  +", "|", line.strip()) for line in lines[1:4]] == [
+        "audio out|141 of 150|6.0 %|2.4 ms|2.9|2 out of order, 1 twice, round",
+        "trip 23 ms",
+        "audio in|? of 150|?",
+    ]
+
+
+def test_long_lists_of_an_observation_are_cut_short() -> None:
+    shown = " ".join(render(everything(), details=True).split())
+    assert "1024–16024 blocked (16 tried), 17024–32024 open (16 tried), 33024–64024" in shown
+    assert "packets per s 50" in shown
+    assert "losses 0, 1, 2, 3" in shown
+    for line in render(everything(), details=True, width=100).split("\n  "):
+        assert len(line) < 1500
+    assert len(re.findall(r"\(idle ", shown)) <= 12
+    assert re.search(r"and 2\d more", shown)
+
+
+def test_on_a_narrow_page_columns_that_do_not_fit_stand_below_each_other() -> None:
+    sections = _sections(render(everything(), details=True, width=40))
+    assert sections["MSN Messenger"][:2] == [
+        "  ✓ works  Chat",
+        "      Chat reaches the message server.",
+    ]
+    assert "  2, address 100.64.0.1, round trip 6.2" in sections["The path to the server"]
+    assert "      your carrier" in sections["The path to the server"]
+    assert "  audio out, received 141 of 150, lost" in sections["Voice and video"]
+
+
+def test_findings_with_the_same_answer_are_told_once() -> None:
+    lines = _sections(render(everything()))["What to do"]
+    said = " ".join(" ".join(lines).split())
+    assert said.count("too badly for a good conversation") == 1
+    assert said.count("netcheck kb show poor-media") == 1
+    assert "  3.  Sound or picture arrive, but too badly for a good conversation" in lines
+
+
+def test_the_sample_of_everything_has_every_observation() -> None:
+    kinds = {type(observation) for observation in everything().observations}
+    assert kinds == set(get_args(AnyObservation))
 
 
 # ---- text from outside ----

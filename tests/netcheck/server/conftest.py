@@ -35,6 +35,7 @@ async def serve(data_dir: Path) -> AsyncIterator[Serve]:
                 control_ports=(0,),
                 tcp_ports=tcp,
                 udp_ports=udp,
+                stun_port=None,
                 data_dir=data_dir,
                 limits=ServerLimits(**limits),
             )

@@ -3,23 +3,31 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from netcheck.server.connect_back import forbidden, refuse
 from netcheck.server.limits import ServerLimits
+from netcheck.server.serve import EchoServer, ServerConfig
 from netcheck.server.session import Session
+from probes.control.line import Line
 from probes.wire import frame
-from probes.wire.messages import Called, CallRequest, CallsDone, CallStop, Refusal
+from probes.wire.link import Link
+from probes.wire.messages import Called, CallRequest, CallsDone, CallStop, Hello, Refusal
+from tests.netcheck import loopback
+from tests.netcheck.checking import session_with
 from tests.netcheck.server.client import (
     LOOPBACK,
     PATIENCE_S,
     Client,
+    Tcp,
     free_ports,
     free_udp_ports,
     session,
+    tcp,
     udp,
 )
 from tests.netcheck.server.conftest import Serve
@@ -457,3 +465,133 @@ async def test_too_many_requests_at_once_are_refused(serve: Serve) -> None:
             await client.say(call(port, id=number, patience_ms=10_000))
         refusal = await client.next(Refusal)
         assert (refusal.id, refusal.reason) == (32, "limit")
+
+
+# Endpoints that an open connection proved
+
+
+@asynccontextmanager
+async def proved(client: Client, port: int) -> AsyncIterator[Tcp]:
+    """An open connection whose endpoint the server holds for the client's."""
+    async with tcp(port) as connection:
+        probe = client.probe(port)
+        answer = client.answer(await connection.exchange(probe))
+        nonce = frame.read(probe, client.secret).nonce
+        await connection.send(client.signed(frame.CONFIRM, answer.server_nonce, nonce=nonce))
+        client.answer(await connection.exchange(client.probe(port)))  # so it has read that
+        yield connection
+
+
+async def test_where_an_open_connection_came_from_needs_no_declaration(serve: Serve) -> None:
+    (echo,) = free_ports(1)
+    server = await serve(tcp=(echo,))
+    async with session(server) as client, session(server) as other:
+        await other.hello()
+        async with proved(client, echo) as connection:
+            port = connection.sock.getsockname()[1]
+            assert [c.outcome for c in await called(client, call(port))] == ["refused"]
+            assert (await refused(client, call(port + 1)))[0] == "not-declared"
+            assert (await refused(client, call(port, transport="udp")))[0] == "not-declared"
+            assert (await refused(other, call(port)))[0] == "not-declared"
+            await connection.send(b"no frame")
+            assert await connection.ended()
+        assert (await refused(client, call(port)))[0] == "not-declared"
+
+
+async def test_the_server_can_speak_on_an_open_connection(serve: Serve) -> None:
+    (echo,) = free_ports(1)
+    server = await serve(tcp=(echo,))
+    async with session(server) as client, proved(client, echo) as connection:
+        port = connection.sock.getsockname()[1]
+        await client.say(call(port, over_open=True))
+        data = await connection.receive()
+        got = frame.read(data, client.secret)
+        assert (got.authentic, got.kind, got.number) == (True, frame.CALL, 11)
+        # First one that names another call, which must not count.
+        await connection.send(client.signed(frame.REPLY, frame.digest(b"x"), nonce=got.nonce))
+        await connection.send(frame.reply_to(data, got, client.secret))
+        (said,) = [m for m in await client.all_until(CallsDone) if isinstance(m, Called)]
+        assert (said.port, said.outcome) == (port, "answered")
+
+
+async def test_a_connection_may_be_mute_or_end(serve: Serve) -> None:
+    (echo,) = free_ports(1)
+    server = await serve(tcp=(echo,))
+    async with session(server) as client, proved(client, echo) as connection:
+        port = connection.sock.getsockname()[1]
+        (said,) = await called(client, call(port, over_open=True, patience_ms=50))
+        assert (said.outcome, said.took_ms) == ("mute", None)
+        await client.say(call(port, over_open=True))
+        await connection.receive(2 * frame.SIZE)
+        await connection.send(b"no frame")
+        (said,) = [m for m in await client.all_until(CallsDone) if isinstance(m, Called)]
+        assert said.outcome == "closed"
+        assert (await refused(client, call(port, over_open=True)))[0] == "not-proven"
+
+
+async def test_only_open_connections_are_spoken_on(serve: Serve) -> None:
+    (echo,) = free_ports(1)
+    server = await serve(tcp=(echo,))
+    async with session(server) as client, proved(client, echo) as connection:
+        port = connection.sock.getsockname()[1]
+        await client.hello(tcp=(7000,), udp=(7000,))
+        assert (await refused(client, call(7000, over_open=True)))[0] == "not-proven"
+        for wrong in (
+            call(port, over_open=True, from_other=True),
+            call(7000, transport="udp", over_open=True),
+            call(7000, transport="udp", from_other=True),
+        ):
+            assert (await refused(client, wrong))[0] == "bad-request"
+
+
+async def test_a_connection_ends_with_its_session(serve: Serve) -> None:
+    (echo,) = free_ports(1)
+    server = await serve(tcp=(echo,))
+    async with AsyncExitStack() as stack:
+        async with session(server) as client:
+            connection = await stack.enter_async_context(proved(client, echo))
+        assert await connection.ended()
+
+
+# The server's other address
+
+
+async def test_without_another_address_there_is_no_call_from_it(serve: Serve) -> None:
+    server = await serve()
+    async with session(server) as client:
+        await client.hello(tcp=(7000,))
+        said = await refused(client, call(7000, from_other=True))
+        assert said == ("bad-request", "the server has no other address")
+
+
+async def test_a_call_from_the_other_address_comes_from_there(data_dir: Path) -> None:
+    here, there = loopback.address(), loopback.address()
+    server = EchoServer(
+        ServerConfig(listen=(here, there), control_ports=(0,), stun_port=None, data_dir=data_dir)
+    )
+    await server.start()
+    try:
+        links = server.links()
+        assert await _caller(links[0]) == there
+        assert await _caller(links[1]) == here
+    finally:
+        await server.close()
+
+
+async def _caller(link: Link) -> str:
+    """Who calls us when the server is asked to call from its other address."""
+    own = loopback.address()
+    with socket.socket() as listener:
+        listener.setblocking(False)
+        listener.bind((own, 0))
+        listener.listen()
+        port: int = listener.getsockname()[1]
+        async with session_with(link, bind=own) as checking:
+            line = checking.control
+            assert isinstance(line, Line)
+            line.say(Hello(software="", session=checking.id.hex(), direct=True, tcp_ports=(port,)))
+            line.say(call(port, address=own, from_other=True))
+            async with asyncio.timeout(PATIENCE_S):
+                sock, peer = await asyncio.get_running_loop().sock_accept(listener)
+            sock.close()
+    return str(peer[0])

@@ -232,9 +232,39 @@ async def test_a_session_outlives_the_time_for_its_request(serve: Serve) -> None
 async def test_there_is_a_ceiling_for_connections_that_ask_nothing(serve: Serve) -> None:
     server = await serve(control_connections=2)
     async with tls(server), session(server) as client:
-        async with tls(server) as (reader, _):
-            assert await ended(reader) == b""
+        with pytest.raises((ConnectionError, ssl.SSLError)):
+            async with tls(server):
+                pass
         assert await client.ask(messages.Ping(n=1), messages.Pong)
+
+
+@pytest.mark.parametrize(
+    "limits", [{"control_connections": 3}, {"control_connections_per_source": 3}]
+)
+async def test_the_ceiling_holds_before_tls_too(serve: Serve, limits: dict[str, int]) -> None:
+    server = await serve(**limits)
+    port = server.control_ports[0]
+    async with session(server) as client, tcp(port) as one, tcp(port) as other:
+        async with tcp(port) as too_many:
+            assert await too_many.ended()
+        assert await client.ask(messages.Ping(n=1), messages.Pong)
+        await one.send(b"no TLS")  # which ends it, and its place is free again
+        assert await one.ended()
+        async with tcp(port) as again:
+            again_ended = asyncio.ensure_future(again.ended())
+            assert await client.ask(messages.Ping(n=2), messages.Pong)
+            assert not again_ended.done()
+            await other.send(b"no TLS")
+            assert await other.ended()
+            again_ended.cancel()
+
+
+async def test_a_connection_in_its_handshake_ends_with_the_server(serve: Serve) -> None:
+    server = await serve()
+    async with session(server) as client, tcp(server.control_ports[0]) as connection:
+        assert await client.ask(messages.Ping(n=1), messages.Pong)
+        await server.close()
+        assert await connection.ended()
 
 
 # Within a session
@@ -395,6 +425,20 @@ async def test_the_ledger_may_not_be_asked_for_all_the_time(serve: Serve) -> Non
         assert await client.ledger()
         refusal = await client.ask(messages.LedgerRequest(id=8), messages.Refusal)
         assert (refusal.id, refusal.reason) == (8, "limit")
+
+
+async def test_a_client_that_is_gone_before_it_is_answered_is_no_error(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = await serve()
+    request = "".join(f"{name}: {value}\r\n" for name, value in UPGRADE.items())
+    for _ in range(20):
+        async with tls(server) as (_, writer):
+            writer.write(f"GET /netcheck HTTP/1.1\r\nHost: echo\r\n{request}\r\n".encode())
+            writer.close()  # its goodbye arrives together with the request
+    async with session(server) as client:
+        assert await client.ask(messages.Ping(n=1), messages.Pong)
+    assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
 
 
 async def test_a_client_that_vanishes_leaves_nothing_behind(serve: Serve) -> None:

@@ -85,6 +85,23 @@ async def test_a_port_that_is_named_is_opened_or_said_to_be_taken(serve: Serve) 
         assert (failed.port, failed.reason) == (taken, "taken by another program")
 
 
+async def test_ports_that_are_taken_can_be_named_so_often_and_no_more(serve: Serve) -> None:
+    """Each costs the server as much as one that is free, and none of them is ever open."""
+    (taken,) = free_ports(1)
+    server = await serve(tcp=(taken,), taken_per_s=1e-9, taken_burst=3)
+    async with session(server) as client:
+        for _ in range(3):
+            assert (await opened(client, "tcp", ports=(taken,))).ports == ()
+        assert await refused(client, OpenRequest(id=1, transport="tcp", ports=(taken,))) == "limit"
+
+
+async def test_ports_that_open_cost_nothing_of_that(serve: Serve) -> None:
+    server = await serve(taken_per_s=1e-9, taken_burst=3)
+    async with session(server) as client:
+        for _ in range(3):
+            assert len((await opened(client, "tcp", count=3)).ports) == 3
+
+
 async def test_another_session_cannot_use_them(serve: Serve) -> None:
     server = await serve()
     async with session(server) as client, session(server) as other:

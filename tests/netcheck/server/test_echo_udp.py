@@ -61,9 +61,40 @@ async def test_only_whole_frames_are_answered(serve: Serve, port: int) -> None:
     async with session(server) as client:
         with udp(port) as sock:
             whole = client.probe(port, "udp")
-            for size in (0, 1, 4, 8, 16, 127, 129, 256, 1472, 9000):
+            for size in (0, 1, 4, 8, 16, 127, frame.DATAGRAM_MAX + 1, 9000):
                 sent = (whole * 80)[:size]
                 assert await unanswered(client, sock, port, sent), f"{size} bytes"
+
+
+@pytest.mark.parametrize("size", [129, 256, 1472, 2000, frame.DATAGRAM_MAX])
+async def test_a_probe_with_filler_gets_a_small_answer_over_all_of_it(
+    serve: Serve, port: int, size: int
+) -> None:
+    server = await serve(udp=(port,))
+    async with session(server) as client:
+        with udp(port) as sock:
+            sent = client.probe(port, "udp").ljust(size, b"x")
+            sock.send(sent)
+            got = await heard(sock)
+            assert len(got) == frame.SIZE
+            assert client.answer(got).digest == frame.digest(sent)
+
+
+async def test_filler_after_a_wrong_tag_is_not_answered(serve: Serve, port: int) -> None:
+    server = await serve(udp=(port,))
+    async with session(server) as client:
+        with udp(port) as sock:
+            wrong = bytearray(client.probe(port, "udp").ljust(1400, b"x"))
+            wrong[100] ^= 1
+            assert await unanswered(client, sock, port, bytes(wrong))
+
+
+@pytest.mark.parametrize("kind", [frame.ANSWER, frame.CONFIRM, frame.CALL, frame.REPLY])
+async def test_other_kinds_with_filler_are_not_answered(serve: Serve, port: int, kind: int) -> None:
+    server = await serve(udp=(port,))
+    async with session(server) as client:
+        with udp(port) as sock:
+            assert await unanswered(client, sock, port, client.signed(kind).ljust(1400, b"x"))
 
 
 @pytest.mark.parametrize("kind", [frame.ANSWER, frame.CONFIRM, frame.CALL, frame.REPLY])

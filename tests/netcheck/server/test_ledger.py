@@ -128,6 +128,25 @@ async def test_what_came_as_other_bytes_is_told_to_who_sent_it(serve: Serve, pla
         assert page.garbled == (altered,)
 
 
+@pytest.mark.parametrize("last", ["arrived", "another"])
+async def test_one_frame_for_each_port_is_looked_for(serve: Serve, last: str) -> None:
+    """Sixty-four, against all strangers' bytes, would cost the server milliseconds."""
+    (port,) = free_ports(1)
+    server = await serve(tcp=(port,))
+    async with session(server) as client, tcp(port) as connection:
+        sent, another = client.probe(port), client.probe(port)
+        await connection.send(b"XXXX" + sent[4:])
+        assert await connection.ended()
+        frames = (another, sent) if last == "arrived" else (sent, secrets.token_bytes(128))
+        page = await client.ask(
+            messages.LedgerRequest(
+                id=1, sent=tuple(messages.Sent(port=port, frame=f.hex()) for f in frames)
+            ),
+            messages.LedgerPage,
+        )
+        assert page.garbled == ((port,) if last == "arrived" else ())
+
+
 async def test_connections_before_the_session_are_not_its_own(serve: Serve) -> None:
     (port,) = free_ports(1)
     server = await serve(tcp=(port,))

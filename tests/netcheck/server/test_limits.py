@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netcheck.server.limits import Bucket
+from netcheck.server.limits import (
+    CALL_FILES,
+    FILES_RESERVED,
+    MEDIA_FILES,
+    Bucket,
+    ServerLimits,
+    fitted,
+)
 
 STEPS = st.lists(st.floats(-0.1, 3.0), max_size=60)  # a clock may even go back
 
@@ -29,6 +36,32 @@ def test_after_the_wait_that_it_asks_for_there_is_a_token(rate: float, burst: in
     assert wait == pytest.approx(1 / rate)
     assert not bucket.take(wait * 0.9)
     assert bucket.take(wait * 1.001)
+
+
+@given(st.integers(1024, 1 << 17))
+def test_everything_full_leaves_the_reserve(files: int) -> None:
+    """Who runs out of files accepts no connection, on any port, and all look blocked."""
+    given = fitted(ServerLimits(), files)
+    most = (
+        given.connections
+        + given.control_connections
+        + given.dynamic_ports_total
+        + given.stun_connections
+        + given.media_in_all * MEDIA_FILES
+        + given.calls_in_all * CALL_FILES
+    )
+    assert most <= files - FILES_RESERVED
+
+
+def test_what_is_given_back_is_there_again() -> None:
+    bucket = Bucket(1e-9, 5, 0.0)
+    assert bucket.take(0.0, 5)
+    assert not bucket.take(0.0)
+    bucket.give_back(2)
+    assert not bucket.take(0.0, 3)
+    assert bucket.take(0.0, 2)
+    bucket.give_back(50)
+    assert not bucket.take(0.0, 6)
 
 
 def test_what_is_saved_up_is_bounded() -> None:

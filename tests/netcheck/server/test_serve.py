@@ -33,7 +33,7 @@ from tests.netcheck.server.conftest import Serve
 
 
 def config(data_dir: Path, **changes: object) -> ServerConfig:
-    given = {"listen": (LOOPBACK,), "control_ports": (0,), "data_dir": data_dir}
+    given = {"listen": (LOOPBACK,), "control_ports": (0,), "data_dir": data_dir, "stun_port": None}
     return ServerConfig(**(given | changes))  # type: ignore[arg-type]
 
 
@@ -177,6 +177,7 @@ async def test_behind_a_nat_clients_are_told_the_public_address(data_dir: Path) 
             assert client.welcome.addresses == ("203.0.113.5", "127.0.0.2")
         first, second = server.links()
         assert (first.host, second.host) == ("203.0.113.5", "127.0.0.2")
+        assert first.also == second.also == ()  # one is known outside, the other is not
         assert link.parse(str(first)) == first
     finally:
         await server.close()

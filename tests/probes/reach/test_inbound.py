@@ -33,8 +33,16 @@ class Silent:
         self.done = asyncio.Event()
 
     async def open_ports(
-        self, transport: messages.TransportName, count: int
+        self, transport: messages.TransportName, count: int = 0, ports: tuple[int, ...] = ()
     ) -> messages.Opened | messages.Refusal:
+        raise NotImplementedError
+
+    def ask(
+        self, request: Callable[[int], messages.ClientMessage]
+    ) -> AsyncIterator[messages.ServerMessage]:
+        raise NotImplementedError
+
+    async def ledger(self, sent: tuple[messages.Sent, ...] = ()) -> messages.LedgerPage | None:
         raise NotImplementedError
 
     async def call(

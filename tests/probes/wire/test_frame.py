@@ -269,3 +269,44 @@ def test_a_reply_to_another_nonce_is_none() -> None:
 )
 def test_an_endpoint_is_written_as_in_a_url(endpoint: Endpoint, text: str) -> None:
     assert str(endpoint) == text
+
+
+@given(endpoints)
+def test_an_endpoint_is_read_as_it_is_written(endpoint: Endpoint) -> None:
+    assert Endpoint.read(str(endpoint)) == endpoint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        ":80",
+        "192.0.2.1",
+        "192.0.2.1:",
+        "192.0.2.1:65536",
+        "192.0.2.1:-1",
+        "192.0.2.1:٣",
+        "[192.0.2.1]:80",
+        "2001:db8::1:80",
+        "[2001:db8::1]",
+        "[fe80::1%eth0]:80",
+        "[[2001:db8::1]]:80",
+        "example.org:80",
+    ],
+)
+def test_what_is_no_endpoint_is_one_error(text: str) -> None:
+    with pytest.raises(WireError):
+        Endpoint.read(text)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_an_endpoint_or_one_error(text: str) -> None:
+    try:
+        read = Endpoint.read(text)
+    except WireError:
+        return
+    assert Endpoint.read(str(read)) == read
+
+
+def test_a_zone_is_no_part_of_an_endpoint() -> None:
+    assert Endpoint.of(("fe80::1%eth0", 80, 0, 2)) == Endpoint("fe80::1", 80)

@@ -42,6 +42,16 @@ FINGERPRINT = "0123456789abcdef" * 4
             Link("2001:db8::1", (8463,), FINGERPRINT),
         ),
         (f"netcheck://echo/#{FINGERPRINT}", Link("echo", (), FINGERPRINT)),
+        ("netcheck://192.0.2.1?also=192.0.2.2", Link("192.0.2.1", also=("192.0.2.2",))),
+        ("netcheck://echo/?also=192.0.2.2", Link("echo", also=("192.0.2.2",))),
+        (
+            f"netcheck://192.0.2.1:8463?also=192.0.2.2,2001:DB8:0::6,192.0.2.2#{FINGERPRINT}",
+            Link("192.0.2.1", (8463,), FINGERPRINT, ("192.0.2.2", "2001:db8::6")),
+        ),
+        (
+            f"netcheck://[2001:db8::5]:8463,443?also=2001:db8::6#{FINGERPRINT}",
+            Link("2001:db8::5", (8463, 443), FINGERPRINT, ("2001:db8::6",)),
+        ),
         (
             "netcheck://echo#" + ":".join(FINGERPRINT[i : i + 2] for i in range(0, 64, 2)),
             Link("echo", (), FINGERPRINT),
@@ -75,6 +85,18 @@ def test_what_people_give_is_understood(text: str, link: Link) -> None:
         ("-option", "is not a host"),
         ("echo/path", "is not a host"),
         ("echo?query", "is not a host"),
+        ("192.0.2.1?also=192.0.2.2", "is not a host"),
+        ("netcheck://echo?", "there must be also="),
+        ("netcheck://echo?also", "there must be also="),
+        ("netcheck://echo?also=", "there must be also="),
+        ("netcheck://echo?also=name", "there must be also="),
+        ("netcheck://echo?also=192.0.2.2,", "there must be also="),
+        ("netcheck://echo?also=[2001:db8::6]", "there must be also="),
+        ("netcheck://echo?also=fe80::1%eth0", "there must be also="),
+        ("netcheck://echo?other=192.0.2.2", "there must be also="),
+        ("netcheck://echo?also=192.0.2.2&also=192.0.2.3", "there must be also="),
+        ("netcheck://echo?also=192.0.2.2?also=192.0.2.3", "there must be also="),
+        ("netcheck://echo?also=1.1.1.1,1.1.1.2,1.1.1.3,1.1.1.4,1.1.1.5", "1 to 4 IP addresses"),
         ("192.0.2.256", "is not a host"),
         ("192.0.2", "is not a host"),
         ("1234", "is not a host"),
@@ -117,6 +139,7 @@ LINKS = st.builds(
     host=HOSTS,
     ports=st.lists(st.integers(1, 65535), unique=True, max_size=5).map(tuple),
     fingerprint=st.none() | st.from_regex(r"\A[0-9a-f]{64}\Z"),
+    also=st.lists(st.ip_addresses().map(str), unique=True, max_size=4).map(tuple),
 )
 
 
@@ -125,7 +148,7 @@ def test_a_link_is_read_as_it_was_written(link: Link) -> None:
     assert parse(str(link)) == link
 
 
-@given(st.one_of(st.text(max_size=600), st.text("netchk:/[]#%.,0189af-\n ", max_size=60)))
+@given(st.one_of(st.text(max_size=600), st.text("netchk:/[]#?=also%.,0189f-\n ", max_size=60)))
 @example("netcheck://a\ud800")
 @example("fe80::1%\x1b[31m")
 def test_any_text_gives_a_link_or_one_sentence(text: str) -> None:
@@ -137,6 +160,8 @@ def test_any_text_gives_a_link_or_one_sentence(text: str) -> None:
         assert parse(str(link)) == link
         assert link.host.isprintable()
         assert not set(link.host) & set(" /\\@[]#?,\"'<>")
+        assert len(link.also) <= 4
+        assert all(is_address(other) for other in link.also)
         assert all(1 <= port <= 65535 for port in link.ports)
 
 

@@ -1,0 +1,258 @@
+"""What the streams mean: who hears and sees whom, and how well (pure; facts N5, N7, N8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, get_args
+
+from netcheck.diagnosis import emodel
+from netcheck.diagnosis.clue import Clue, Parameter
+from netcheck.diagnosis.dynamic_range import wilson
+from netcheck.diagnosis.facts import Facts
+from netcheck.report.model import Direction, Port, Stream
+from probes import silence
+from probes.observation import DynamicRange, MediaStream
+from probes.pace import GAP_MIN_S
+
+Kind = Literal["audio", "video"]
+Outcome = Literal["met", "partly", "unmet", "unknown"]
+
+MOS_PACKETS_MIN = 100
+"""Fewer cannot tell a loss of 3 %, which costs speech half a mark, from none."""
+
+CARRIED_SENT_MIN = 20
+"""From fewer packets nothing is said about a direction: less than half a second of sound."""
+
+CARRIED_SHARE = 0.5
+"""Of less than this nobody understands anything: the E-model gives it the mark 1.1."""
+
+POOR_MOS = 3.1
+"""R below 60: nearly all users are dissatisfied (ITU-T G.109)."""
+
+FAIR_MOS = 3.6
+"""R of 70, below which many users are dissatisfied (ITU-T G.109): a stream is called poor
+only if it stays below this even when its loss is at the low end of what is likely."""
+
+POOR_LOSS = 0.05
+"""G.723.1 loses nearly a mark of MOS at this; pictures fall apart sooner."""
+
+GOOD_LOSS = 0.01
+"""A path with less is a good one: it costs speech a fifth of a mark."""
+
+MISSED_MIN = 3  # fewer lost packets are an accident
+
+SETUP_PORTS = (1720, 1731)  # facts N3 and N4
+CLOSED_SAMPLES_MIN = 10
+"""Random ports none of which passes: a range of which a quarter is open looks so in 6 %."""
+
+_REFUSED = frozenset({"refused", "blocked", "intercepted"})
+
+
+def judge(facts: Facts) -> list[Stream]:
+    """Every stream that was tried, for the report."""
+    return [
+        Stream(
+            kind=o.kind,
+            direction=o.direction,
+            sent=o.sent,
+            received=o.received,
+            loss=None if (loss := _loss(o)) is None else round(loss, 4),
+            jitter_ms=o.jitter_ms,
+            reordered=o.reordered,
+            duplicates=o.duplicates,
+            rtt_ms=o.rtt_ms,
+            mos=None if (mark := _mos(facts, o)) is None else round(mark, 2),
+            observation=o.id,
+        )
+        for o in facts.media
+    ]
+
+
+def met(kind: Kind, facts: Facts) -> tuple[Outcome, str, tuple[str, ...]]:
+    """Whether ``kind`` flows both ways: the outcome, a clause that says it, and the
+    observations that it rests on."""
+    out, back = _stream(facts, kind, "outbound"), _stream(facts, kind, "inbound")
+    used = tuple(o.id for o in (out, back) if o is not None)
+    there, here = carried(facts, out), carried(facts, back)
+    sense = "hear" if kind == "audio" else "see"
+    what = "sound" if kind == "audio" else "picture"
+    if there and here:
+        return "met", "", used
+    if there and here is False:
+        return "partly", f"the others {sense} you, you do not {sense} them", used
+    if here and there is False:
+        return "partly", f"you {sense} the others, they do not {sense} you", used
+    if there is False and here is False:
+        return "unmet", f"{what} gets through in neither direction", used
+    return "unknown", _why_unknown(facts, kind, out, back), used
+
+
+def carried(facts: Facts, o: MediaStream | None) -> bool | None:
+    """Whether a stream gets through, so that one could make something of it; None where
+    that is not known."""
+    if o is None or o.untested or o.received is None or o.sent < CARRIED_SENT_MIN:
+        return None
+    if o.received >= CARRIED_SHARE * o.sent:
+        return True
+    if o.received > 0:
+        # That much loss is a fact whatever causes it; but few packets may be a bad moment.
+        return False if wilson(o.received, o.sent)[1] < CARRIED_SHARE else None
+    return False if facts.trusted_silence and _silence_is_certain(facts, o) else None
+
+
+def clues(facts: Facts, ports: list[Port]) -> Iterator[Clue]:
+    """One-way and poor media, calls without media (N7), and calls only outward (N8)."""
+    for kind in get_args(Kind):
+        yield from _one_way(facts, kind)
+    for o in facts.media:
+        yield from _poor(facts, o)
+    yield from _without_media(facts, ports)
+    yield from _only_outward(facts, ports)
+
+
+def _one_way(facts: Facts, kind: Kind) -> Iterator[Clue]:
+    out, back = _stream(facts, kind, "outbound"), _stream(facts, kind, "inbound")
+    for bad, good in ((out, back), (back, out)):
+        if bad and good and carried(facts, bad) is False and carried(facts, good):
+            yield Clue(
+                "one-way-media",
+                (bad.id, good.id),
+                None,
+                {"kind": kind, "direction": bad.direction},
+            )
+
+
+def _poor(facts: Facts, o: MediaStream) -> Iterator[Clue]:
+    if o.untested or o.received is None or not carried(facts, o):
+        return
+    loss, missed = _loss(o) or 0.0, _missed(o)
+    least = wilson(missed, o.sent)[0]  # that much is lost or late even on a lucky day
+    lossy = missed >= MISSED_MIN and missed / o.sent >= POOR_LOSS and least > GOOD_LOSS
+    mark = _mos(facts, o)
+    best = _mos(facts, o, least)
+    bad = mark is not None and best is not None and mark < POOR_MOS and best < FAIR_MOS
+    if not lossy and not bad:
+        return
+    parameters: dict[str, Parameter] = {
+        "kind": o.kind,
+        "direction": o.direction,
+        "loss_percent": round(100 * loss),
+        "jitter_ms": round(o.jitter_ms or 0),
+        "mos": "" if mark is None else f"{mark:.1f}",
+    }
+    yield Clue("poor-media", (o.id,), None, parameters)
+
+
+def _without_media(facts: Facts, ports: list[Port]) -> Iterator[Clue]:
+    """N7: calls connect, and nobody hears anything."""
+    setup = [p for number in SETUP_PORTS if (p := _tcp(ports, "outbound", number))]
+    if not setup or setup[0].port != SETUP_PORTS[0] or any(p.state != "open" for p in setup):
+        return
+    heard = {o.id: carried(facts, o) for o in facts.media}
+    sound = [heard[o.id] for o in facts.media if o.kind == "audio"]
+    ranges = [r for r in facts.dynamic_ranges if r.transport == "udp" and _closed(facts, r)]
+    if True in heard.values():
+        return
+    silent = sound == [False, False]
+    if not silent and not ranges:
+        return
+    evidence = [name for name, known in heard.items() if known is False] if silent else []
+    evidence += [r.id for r in ranges]
+    evidence += [p.observation for p in setup if p.observation]
+    numbers: list[str | int] = [p.port for p in setup]
+    yield Clue("calls-without-media", tuple(evidence), None, {"ports": numbers})
+
+
+def _only_outward(facts: Facts, ports: list[Port]) -> Iterator[Clue]:
+    """N8: calls from inside work with sound, calls from outside do not come in."""
+    number = SETUP_PORTS[0]
+    out, back = _tcp(ports, "outbound", number), _tcp(ports, "inbound", number)
+    if out is None or back is None or out.state != "open" or back.state not in _REFUSED:
+        return
+    sound = [_stream(facts, "audio", direction) for direction in get_args(Direction)]
+    if all(carried(facts, o) for o in sound):
+        evidence = [p.observation for p in (back, out) if p.observation]
+        evidence += [o.id for o in sound if o]
+        yield Clue("calls-only-outward", tuple(evidence), number)
+
+
+def _stream(facts: Facts, kind: Kind, direction: Direction) -> MediaStream | None:
+    return next((o for o in facts.media if (o.kind, o.direction) == (kind, direction)), None)
+
+
+def _tcp(ports: list[Port], direction: Direction, number: int) -> Port | None:
+    return next(
+        (
+            p
+            for p in ports
+            if (p.transport, p.direction, p.port) == ("tcp", direction, number)
+            and p.local_port is None
+        ),
+        None,
+    )
+
+
+def _closed(facts: Facts, seen: DynamicRange) -> bool:
+    """Whether a random sample of ports says that none of them passes."""
+    first = seen.samples[: seen.first]
+    outcomes = {sample.outcome for sample in first}
+    enough = not seen.untested and len(first) >= CLOSED_SAMPLES_MIN
+    # Nothing open later either: what was tried after the first sample counts against it.
+    none_open = all(sample.outcome != "open" for sample in seen.samples)
+    return (
+        enough
+        and none_open
+        and facts.trusted_silence
+        and outcomes <= {"blocked", "refused", "reply-lost"}
+    )
+
+
+def _silence_is_certain(facts: Facts, o: MediaStream) -> bool:
+    """Whether loss cannot explain that nothing came.  Packets 20 ms apart fall into the same
+    outage: what counts is how many spaced-out tries the stream lasted for."""
+    seconds = o.sent / o.packets_per_s if o.packets_per_s > 0 else 0.0
+    tries = min(o.sent, int(seconds / GAP_MIN_S + 1e-9))
+    return silence.rules_out_loss(tries, facts.chance_of_silence("udp", tries))
+
+
+def _loss(o: MediaStream) -> float | None:
+    if o.untested or o.received is None or o.sent <= 0:
+        return None
+    return min(1.0, max(0.0, 1 - o.received / o.sent))
+
+
+def _missed(o: MediaStream) -> int:
+    """Packets of which the player has nothing: lost, or too late for it."""
+    return min(o.sent, max(0, o.sent - (o.received or 0)) + max(0, o.late))
+
+
+def _mos(facts: Facts, o: MediaStream, loss: float | None = None) -> float | None:
+    """The E-model's mark, with the loss that was counted or another one."""
+    rtt_ms = o.rtt_ms
+    if rtt_ms is None and facts.control is not None:
+        rtt_ms = facts.control.rtt_ms
+    lost = _loss(o)
+    if o.kind != "audio" or lost is None or not o.received or rtt_ms is None:
+        return None
+    if o.sent < MOS_PACKETS_MIN:
+        return None
+    missed = _missed(o)
+    runs = emodel.burst_ratio(o.sent - o.received, o.gaps, o.sent)
+    return emodel.mos(missed / o.sent if loss is None else loss, rtt_ms=rtt_ms, burst_ratio=runs)
+
+
+def _why_unknown(
+    facts: Facts, kind: Kind, out: MediaStream | None, back: MediaStream | None
+) -> str:
+    """The clause of a requirement that is not decided; empty where nothing was tried."""
+    if out is None and back is None:
+        return ""
+    for o in (out, back):
+        if o is not None and o.untested:
+            return f"{kind} was not tested: {o.untested}"
+    few = any(o is not None and o.sent < CARRIED_SENT_MIN for o in (out, back))
+    if few:
+        return f"too few packets of {kind} were sent to tell"
+    if not facts.trusted_silence:
+        return f"{kind} is undecided: the echo server did not answer to the end of the check"
+    return f"{kind} is undecided: loss may explain why so little arrived"

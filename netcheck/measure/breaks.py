@@ -1,0 +1,61 @@
+"""Where packets get lost: copies of those that do, which die on the way and say where."""
+
+from __future__ import annotations
+
+import asyncio
+
+from netcheck.measure.record import Record
+from probes.nat import hops
+from probes.observation import OutboundTcp, OutboundUdp
+from probes.session import Session
+
+PORTS_MAX = 2
+"""Blocked ports of each transport that are followed: the lowest and the highest.  One device
+stops them all nearly always, and each copy is a packet more."""
+
+
+class Breaks:
+    """``control_port``: a TCP port of the server's that passes."""
+
+    def __init__(self, session: Session, control_port: int, record: Record) -> None:
+        self._session = session
+        self._control_port = control_port
+        self._record = record
+
+    async def run(self) -> None:
+        """The ports have been tested: follow some of those that stayed silent."""
+        tcp = self._silent(OutboundTcp)
+        udp = self._silent(OutboundUdp)
+        if not (tcp or udp):
+            return
+        self._record.say("Looking where packets get lost")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow("open", "tcp", self._control_port))
+            for port in tcp:
+                group.create_task(self._follow("blocked", "tcp", port))
+            for port in udp:
+                group.create_task(self._follow("blocked", "udp", port))
+
+    def _silent(self, kind: type[OutboundTcp | OutboundUdp]) -> tuple[int, ...]:
+        """The lowest and the highest port on which nothing came back."""
+        silent = sorted(
+            {
+                o.port
+                for o in self._record.observations
+                if isinstance(o, kind)
+                and o.attempts
+                and all(a.outcome == "silent" for a in o.attempts)
+            }
+        )
+        return tuple(dict.fromkeys((*silent[:1], *silent[-1:])))[:PORTS_MAX]
+
+    async def _follow(self, aim: hops.Aim, transport: hops.Transport, port: int) -> None:
+        found = await hops.run(
+            self._session,
+            aim,
+            transport,
+            self._session.server_address,
+            port,
+            open_port=self._control_port if transport == "tcp" else None,
+        )
+        self._record.observe(found)

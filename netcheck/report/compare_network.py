@@ -1,0 +1,185 @@
+"""What changed in how the network behaves: the NAT, the dynamic ports, voice and video.
+
+Better and worse are said where nobody would want it the other way round, and for what was
+counted where chance does not explain the difference.  A stricter filter, for example, is
+neither: it keeps callers out, and strangers.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import msgspec
+
+from netcheck.report.model import Dynamic, Nat, Report, Stream
+from netcheck.report.stated import known
+
+Trend = Literal["better", "worse", "changed"]
+
+_MAPPINGS = ("address-and-port-dependent", "address-dependent", "endpoint-independent")
+
+# Field of the NAT -> its values, the worst first; unnamed values are as good as each other.
+_RANKED: dict[str, tuple[object, ...]] = {
+    "mapping": _MAPPINGS,
+    "tcp_mapping": _MAPPINGS,
+    "hairpin": (False, True),
+    "port_preservation": (False, True),
+    "tcp_port_preservation": (False, True),
+    "port_parity": (False, True),
+    "port_contiguity": (False, True),
+    "port_overloading": (True, False),
+    "pooling": ("arbitrary", "paired"),
+    "carrier_grade": (True, False),
+    "simultaneous_open": (False, True),
+    "fragments": ("dropped", "pass"),
+    "fragments_out_of_order": ("dropped", "pass"),
+    "icmp_errors": (False, True),
+}
+
+# How long an idle binding was seen to live at least says how long the check took.
+_UNCOMPARED = ("evidence", "binding_lifetime_min_s")
+
+_UNKNOWN = "not known"
+
+LIFETIME_FACTOR = 1.25
+"""Lifetimes are found to within a step of the search; less than this is that step."""
+
+LOSS_DEVIATIONS = 3.3
+"""Standard errors between two shares of lost packets: by chance once in a thousand times."""
+
+MOS_STEP = 0.5
+"""Half a mark is heard; less is not, and may be the moment's."""
+
+
+class NetworkChange(msgspec.Struct, frozen=True, kw_only=True):
+    """``old`` and ``new`` as words."""
+
+    trend: Trend
+    what: str
+    old: str
+    new: str
+
+
+def network_changes(old: Report, new: Report) -> list[NetworkChange]:
+    """Of what both reports asked: where only one did, the tests differ and not the network."""
+    return [
+        *_nat(old.nat, new.nat),
+        *_dynamic("dynamic UDP ports", old.dynamic_udp, new.dynamic_udp),
+        *_dynamic("dynamic TCP ports", old.dynamic_tcp, new.dynamic_tcp),
+        *_media(old.media, new.media),
+    ]
+
+
+def _nat(old: Nat, new: Nat) -> list[NetworkChange]:
+    if not (old.evidence and new.evidence):
+        return []
+    was = {name: (label, said) for name, label, said in known(old, besides=_UNCOMPARED)}
+    now = {name: (label, said) for name, label, said in known(new, besides=_UNCOMPARED)}
+    return [
+        NetworkChange(
+            trend=trend,
+            what=f"NAT: {(now.get(name) or was[name])[0]}",
+            old=was[name][1] if name in was else _UNKNOWN,
+            new=now[name][1] if name in now else _UNKNOWN,
+        )
+        for name in was | now
+        if (trend := _trend(name, getattr(old, name), getattr(new, name)))
+    ]
+
+
+def _trend(name: str, was: Any, now: Any) -> Trend | None:
+    if was == now:
+        return None
+    ranks = _RANKED.get(name, ())
+    if was in ranks and now in ranks:
+        return "better" if ranks.index(now) > ranks.index(was) else "worse"
+    if name == "binding_lifetime_s" and was is not None and now is not None:
+        if max(was, now) < LIFETIME_FACTOR * min(was, now):
+            return None
+        return "better" if now > was else "worse"
+    if name == "path_mtu" and was is not None and now is not None:
+        return "better" if now > was else "worse"
+    return "changed"
+
+
+def _dynamic(what: str, old: Dynamic | None, new: Dynamic | None) -> list[NetworkChange]:
+    if old is None or new is None or not (old.sampled and new.sampled):
+        return []
+    apart = _apart(old.ci95, new.ci95)
+    if apart:
+        trend: Trend = "better" if new.fraction > old.fraction else "worse"
+    elif _other_ranges(old, new):
+        trend = "changed"
+    else:
+        return []
+    return [NetworkChange(trend=trend, what=what, old=_open(old), new=_open(new))]
+
+
+def _apart(one: list[float], other: list[float]) -> bool:
+    """Whether two intervals have nothing in common."""
+    if len(one) != 2 or len(other) != 2:
+        return False
+    return one[1] < other[0] or other[1] < one[0]
+
+
+def _other_ranges(old: Dynamic, new: Dynamic) -> bool:
+    """Whether the open ranges differ by more than their ends are known."""
+    if len(old.open_ranges) != len(new.open_ranges):
+        return True
+    within = (old.edges_within or 0) + (new.edges_within or 0)
+    return any(
+        len(was) != len(now) or any(abs(a - b) > within for a, b in zip(was, now, strict=True))
+        for was, now in zip(old.open_ranges, new.open_ranges, strict=True)
+    )
+
+
+_RANGES_SHOWN = 4
+
+
+def _open(sample: Dynamic) -> str:
+    spans = ["–".join(map(str, span)) for span in sample.open_ranges]
+    more = f" and {len(spans) - _RANGES_SHOWN} more" if len(spans) > _RANGES_SHOWN else ""
+    ranges = f" ({', '.join(spans[:_RANGES_SHOWN])}{more})" if spans else ""
+    return f"{sample.open} of {sample.sampled} open{ranges}"
+
+
+def _media(old: list[Stream], new: list[Stream]) -> list[NetworkChange]:
+    before = {(each.kind, each.direction): each for each in old}
+    after = {(each.kind, each.direction): each for each in new}
+    return [
+        NetworkChange(
+            trend=trend,
+            what=f"{key[0]} {key[1].removesuffix('bound')}",
+            old=_heard(before[key]),
+            new=_heard(after[key]),
+        )
+        for key in before
+        if key in after and (trend := _stream_trend(before[key], after[key]))
+    ]
+
+
+def _stream_trend(was: Stream, now: Stream) -> Trend | None:
+    if was.loss is None or now.loss is None:
+        return None if was.loss == now.loss else "changed"
+    if _beyond_chance(was.loss, was.sent, now.loss, now.sent):
+        return "better" if now.loss < was.loss else "worse"
+    if was.mos is not None and now.mos is not None and abs(now.mos - was.mos) >= MOS_STEP:
+        return "better" if now.mos > was.mos else "worse"
+    return None
+
+
+def _beyond_chance(one: float, of: int, other: float, of_other: int) -> bool:
+    """Whether two shares differ by more than two samples of the same would."""
+    if of <= 0 or of_other <= 0:
+        return False
+    share = min(1.0, max(0.0, (one * of + other * of_other) / (of + of_other)))
+    error = math.sqrt(share * (1 - share) * (1 / of + 1 / of_other))
+    return abs(one - other) > LOSS_DEVIATIONS * error
+
+
+def _heard(stream: Stream) -> str:
+    if stream.loss is None:
+        return _UNKNOWN
+    mark = f", quality {stream.mos:.1f} of 5" if stream.mos is not None else ""
+    return f"{100 * stream.loss:.1f} % lost{mark}"

@@ -1,0 +1,45 @@
+"""What waits to be read on a control connection."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from probes.control import line
+from probes.control.dial import Dialled
+from probes.wire import messages
+
+
+def made() -> line.Line:
+    """One whose socket is never used."""
+    dialled = SimpleNamespace(
+        socket=SimpleNamespace(get_extra_info=lambda _: None), via_proxy=False
+    )
+    return line.Line(cast(Dialled, dialled), cast(Any, None), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("reply", "most"),
+    [
+        (messages.LedgerPage(id=1, lines=(), complete=True), 1),
+        (messages.Opened(id=1, transport="tcp", ports=(), for_s=1.0), 1),
+        (messages.MediaReport(id=1, streams=()), line.UNREAD_MAX),
+        (messages.Refusal(id=1, reason="limit"), line.UNREAD_MAX),
+        (messages.Called(id=1, port=1, attempt=0, outcome="silent"), line.CALLED_UNREAD_MAX),
+    ],
+)
+async def test_what_a_server_says_again_and_again_is_bounded(
+    reply: messages.ServerMessage, most: int
+) -> None:
+    opened = made()
+    request_id, replies = opened._new_request()
+    assert request_id == 1
+    for _ in range(most + 100):
+        opened._handle(reply)
+    assert replies.qsize() == most
+
+
+async def test_the_largest_request_for_calls_fits() -> None:
+    assert line.CALLED_UNREAD_MAX >= 64 * 32 + 1
