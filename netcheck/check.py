@@ -14,12 +14,12 @@ import msgspec
 from netcheck import __version__, plan
 from netcheck.measure.record import Event, Observed, Progress, Record
 from netcheck.measure.surroundings import Surroundings
-from netcheck.measure.with_server import ServerCheck, Where
 from netcheck.profile import Profile
 from netcheck.report.model import Report, Tool
 from probes.wire.link import Link
 
 if TYPE_CHECKING:
+    from netcheck.measure.with_server import ServerCheck
     from netcheck.measure.with_stun import StunCheck
 
 __all__ = ["Check", "Event", "Observed", "Options", "Progress"]
@@ -80,8 +80,10 @@ class Check:
         record.say("Looking at this computer's network settings")
         around = Surroundings(record, self._plan, alone=self._options.embedded)
         facts = asyncio.create_task(around.look())
-        against = self._against(record)
+        against: ServerCheck | StunCheck | None = None
         try:
+            await around.stood()
+            against = self._against(record)
             await against.measure()
             await facts  # a fault of our own in it is not to be hidden
         finally:
@@ -89,15 +91,20 @@ class Check:
             try:
                 await asyncio.gather(facts, return_exceptions=True)
             finally:
+                against = against or self._against(record)
                 against.conclude()
                 await against.close()
 
     def _against(self, record: Record) -> ServerCheck | StunCheck:
+        # Loaded here: a check has one of the two, and what this computer says of itself is
+        # shown before either is there.
         options = self._options
         if options.link is None:
-            from netcheck.measure.with_stun import StunCheck  # a check has the one or the other
+            from netcheck.measure.with_stun import StunCheck
 
             return StunCheck(options.stun, options.bind, self._plan, record)
+        from netcheck.measure.with_server import ServerCheck, Where
+
         where = Where(
             link=options.link,
             embedded=options.embedded,

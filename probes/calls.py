@@ -48,7 +48,8 @@ class Called:
 
 class Calls:
     """A round of calls to several ports, all on one schedule: that of ``session.pace``, or
-    every ``gap_s`` seconds.  ``from_other``: from the server's other address."""
+    every ``gap_s`` seconds, and at ``most`` so many.  ``from_other``: from the server's other
+    address.  ``spare``: calls beyond what silence would need."""
 
     def __init__(
         self,
@@ -59,6 +60,8 @@ class Calls:
         remote_port: int | None = None,
         from_other: bool = False,
         gap_s: float | None = None,
+        most: int = silence.ATTEMPTS_MAX,
+        spare: int = 0,
     ) -> None:
         self.address: str | None = None
         self._session = session
@@ -67,6 +70,8 @@ class Calls:
         self._remote_port = remote_port
         self._from_other = from_other
         self._gap_s = gap_s
+        self._most = most
+        self._spare = spare
         self._request_id: int | None = None
         self._stopped: set[int] = set()
 
@@ -102,8 +107,8 @@ class Calls:
 
     def _offsets_s(self) -> tuple[float, ...]:
         if self._gap_s is None:
-            return self._session.pace.offsets_s(silence.ATTEMPTS_MAX)
-        return tuple(self._gap_s * attempt for attempt in range(silence.ATTEMPTS_MAX))
+            return self._session.pace.offsets_s(self._most)
+        return tuple(self._gap_s * attempt for attempt in range(self._most))
 
     async def _listen(self, address: str) -> None:
         session = self._session
@@ -129,7 +134,7 @@ class Calls:
                 self._untested(f"the echo server did not call: {said.detail or said.reason}")
                 return
             called = self._ports.get(said.port)
-            if called is None or len(called.calls) >= silence.ATTEMPTS_MAX:
+            if called is None or len(called.calls) >= self._most:
                 continue
             if said.outcome == "local-error":
                 called.untested = "the echo server could not send: " + said.detail
@@ -161,7 +166,7 @@ class Calls:
         while len(self._stopped) < len(self._ports):
             elapsed = time.monotonic() - began
             made = sum(offset + delay <= elapsed for offset in offsets)
-            enough = session.silence_means_blocked(self._transport, made)
+            enough = session.silence_means_blocked(self._transport, made - self._spare)
             for called in self._ports.values():
                 if called.port not in self._stopped and (called.known or enough):
                     self._stop(called.port)

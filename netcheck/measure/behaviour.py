@@ -40,6 +40,11 @@ _BY_SERVER: tuple[Callable[[Session], Awaitable[Observation]], ...] = (
 )
 
 
+DEEP_S = 300.0
+"""The longest idle time that a deep check waits for: bindings that live for five minutes harm
+no call, and with the second look between two times it ends within ten minutes."""
+
+
 class Behaviour:
     """``await run()``, when all else is done ``await finish()``, and however it ends ``close()``.
 
@@ -101,14 +106,14 @@ class Behaviour:
 
     async def _lifetimes(self) -> None:
         if self._plan.deep:
-            self._record.observe(await lifetime.deep(self._path))
+            self._record.observe(await lifetime.deep(self._path, DEEP_S))
         else:
             await self._udp_binding.begin(self._path)
             self._waiting.append(self._udp_binding.finish)
 
     async def _tcp_lifetimes(self, session: Session) -> None:
         if self._plan.deep:
-            self._record.observe(await tcp_lifetime.deep(session))
+            self._record.observe(await tcp_lifetime.deep(session, most_s=DEEP_S))
         else:
             await self._tcp_binding.begin(session)
             self._waiting.append(self._tcp_binding.finish)

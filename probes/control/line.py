@@ -311,7 +311,8 @@ def _unread_max(message: messages.ServerMessage) -> int:
     """How many replies to one request may wait to be read, for one like this to join them: a
     server could fill the memory with what nobody reads at the moment."""
     match message:
-        case messages.Called():
+        case messages.Called() | messages.CallsDone():
+            # The end of the calls comes behind all of them, often in the same instant.
             return CALLED_UNREAD_MAX
         case messages.LedgerPage() | messages.Opened():
             return 1  # up to a megabyte, and the only reply to its request

@@ -41,5 +41,10 @@ async def test_what_a_server_says_again_and_again_is_bounded(
     assert replies.qsize() == most
 
 
-async def test_the_largest_request_for_calls_fits() -> None:
-    assert line.CALLED_UNREAD_MAX >= 64 * 32 + 1
+async def test_the_largest_request_for_calls_fits_with_its_end() -> None:
+    opened = made()
+    request_id, replies = opened._new_request()
+    for attempt in range(64 * 32):
+        opened._handle(messages.Called(id=request_id, port=1, attempt=attempt, outcome="silent"))
+    opened._handle(messages.CallsDone(id=request_id))
+    assert replies.qsize() == 64 * 32 + 1
