@@ -34,10 +34,12 @@ help:
 run: $(VENV)/.installed
 	@$(BIN)/netcheck check $(ARGS) || { status=$$?; test $$status -eq 1 || test $$status -eq 3; }
 
-# pytest comes last, so that its summary is the last line.
+# Most tests wait for a network: side by side they take a third of the time. Each has addresses or
+# namespaces of its own. pytest comes last, so that its summary is the last line.
+WORKERS ?= 4
 test: lint
 	@packaging/system-packages test
-	@tests/lab/as_root $(BIN)/pytest $(ARGS)
+	@tests/lab/as_root $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
 bench: $(VENV)/.installed $(VENV)/.dev
 	@packaging/system-packages test bench

@@ -143,7 +143,7 @@ def _count(path: Path, transport: Transport, tries: list[Try]) -> None:
     if answered:
         long_ago = _LATE * min(answered) + 0.02  # and what a busy computer adds
         lost = sum(t.outcome == "silent" and t.age_s > long_ago for t in tries)
-        path.tallies[transport].add(len(answered) + lost, lost)
+        path.tallies[transport].tried(len(answered), lost)
 
 
 _UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})

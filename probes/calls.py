@@ -102,8 +102,7 @@ class Calls:
             if called.heard and self._transport == "tcp":
                 # The calls that an open port did not hear are a sample of the path's loss.
                 # UDP has no such sample: a call may be heard and its reply filtered.
-                lost = _lost(called.calls)
-                self._session.tallies["tcp"].add(lost + called.heard, lost)
+                self._session.tallies["tcp"].tried(called.heard, _lost(called.calls))
 
     def _offsets_s(self) -> tuple[float, ...]:
         if self._gap_s is None:

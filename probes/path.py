@@ -18,11 +18,21 @@ from probes.wire.messages import TransportName
 
 
 class Tally:
-    """Round trips tried and lost where an answer was certain to exist."""
+    """Round trips tried and lost where an answer was certain to exist.
 
-    def __init__(self) -> None:
+    ``round_trips``: what an answered try has made.  With TCP the handshake is one of its own:
+    counted as one, a try would make the path look twice as lossy as it is, and the silence of
+    a firewall mean nothing.
+    """
+
+    def __init__(self, round_trips: int = 1) -> None:
+        self._round_trips = round_trips
         self.sent = 0
         self.lost = 0
+
+    def tried(self, answered: int, silent: int) -> None:
+        """Whole tries."""
+        self.add(self._round_trips * answered + silent, silent)
 
     def add(self, sent: int, lost: int) -> None:
         self.sent += sent
@@ -71,7 +81,7 @@ class Path:
         self.stun = stun
         self.pace = Pace()
         self.control_tally = Tally()
-        self.tallies = {"tcp": Tally(), "udp": Tally()}
+        self.tallies = {"tcp": Tally(round_trips=2), "udp": Tally()}
         self._began = began
 
     def now(self) -> float:

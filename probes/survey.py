@@ -218,7 +218,7 @@ class Survey:
 
     def age(self, now: float) -> tuple[int, int]:
         """Tries whose time is over have met silence.  Gives what this shows of the path's
-        loss: round trips tried and lost, where an answer was certain to exist."""
+        loss: tries answered and silent, where an answer was certain to exist."""
         lost = 0
         for probed in self.probed.values():
             for shot in [s for s in probed.pending if s.deadline <= now]:
@@ -226,7 +226,7 @@ class Survey:
                 probed.silent += probed.final is None
                 lost += probed.final == "open"
         self._sampled += lost
-        return lost, lost
+        return 0, lost
 
     def postpone(self, seconds: float) -> None:
         """This computer did not listen for a while: what is under way gets that time more."""
@@ -240,7 +240,7 @@ class Survey:
             shot.deadline = now + pace.patience_s + REPEATS_S
 
     def answered(self, probed: Probed, shot: Shot, final: Final = "open") -> tuple[int, int]:
-        """The answer to a try came.  Gives round trips tried and lost, as ``age`` does."""
+        """The answer to a try came.  Gives tries answered and silent, as ``age`` does."""
         if probed.final is not None:
             sent = int(probed.end(shot) and probed.final == final == "open")
             self._sampled += sent
@@ -252,7 +252,7 @@ class Survey:
         if final != "open":
             return 0, 0
         self._sampled += 1 + lost
-        return 1 + lost, lost
+        return 1, lost
 
     def refused(self, probed: Probed, shot: Shot) -> None:
         """A reset, or an ICMP error."""

@@ -19,6 +19,10 @@ SOCKETS_MIN = 19
 """So many ports have the right parity, or so many sockets the same one of two public
 addresses, by chance: no more often than silence.CHANCE_MAX."""
 
+BROKEN_MIN = 3
+"""So many ports of the wrong parity are no accident, as where a port was taken already; and of
+twenty random ports fewer are wrong once in five thousand times."""
+
 PAIRS_MIN = 6
 """A port follows another by chance once in 64 000 times: a few pairs are enough."""
 
@@ -265,7 +269,7 @@ def _parity(ports: Sequence[tuple[int, int]]) -> bool | None:
     if len(ports) < SOCKETS_MIN:
         return None
     broken = sum((local - seen) % 2 for local, seen in ports)
-    return True if broken == 0 else False if 4 * broken >= len(ports) else None
+    return True if broken == 0 else False if broken >= BROKEN_MIN else None
 
 
 def _contiguity(ports: Sequence[tuple[int, int]]) -> bool | None:

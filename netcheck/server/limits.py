@@ -37,7 +37,7 @@ class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
     first_frame_s: float = 10.0  # a frame is 128 bytes; even at 2 s round trip it is here by then
     connection_s: float = 60.0  # the longest an echo connection is held for a probe
     proved_connection_s: float = 660.0  # a deep check leaves some idle for ten minutes
-    endpoints: int = 64  # proved (address, port) pairs of one session: a deep check has 40
+    endpoints: int = 64  # proved (address, port) pairs of one session: a deep check has 45
     punches: int = 48  # simultaneous opens in a session: sixteen tries, and twice again
     control_connections_per_source: int = 160  # its sessions, and a few that are beginning
     target_calls_per_s: float = 500.0  # to one address, whoever asks: no more than a busy home gets

@@ -34,7 +34,7 @@ alive, and a reset that it is dead; silence shows nothing then."""
 ANSWER_S = 5.0
 """Beyond its patience; a server that says nothing by then never will."""
 
-FIRST_S = 10.0
+FIRST_S = 2.0
 GROWTH = 1.35
 """The ladder of a deep check: each idle time is longer than the last by about a third."""
 

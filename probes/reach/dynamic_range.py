@@ -124,7 +124,7 @@ class _Probing:
 
     async def _turn(self, way: _Way, asking: set[asyncio.Task[None]], end: float) -> None:
         survey, pace = self.survey, self.session.pace
-        self.session.tallies[self.transport].add(*survey.age(time.monotonic()))
+        self.session.tallies[self.transport].tried(*survey.age(time.monotonic()))
         enough = self.session.attempts_wanted(self.transport)
         asking -= {task for task in asking if task.done()}
         if not asking and time.monotonic() >= self._again_at:
@@ -203,7 +203,7 @@ class _Probing:
         final: Final = "open"
         if isinstance(verdict, tuple):
             final = "altered" if verdict[0] == "altered" else "intercepted"
-        self.session.tallies[self.transport].add(*self.survey.answered(probed, shot, final))
+        self.session.tallies[self.transport].tried(*self.survey.answered(probed, shot, final))
         self.news.set()
 
     def failed(self, probed: Probed, shot: Shot, error: OSError) -> None:

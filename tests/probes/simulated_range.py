@@ -75,7 +75,7 @@ def take(
         path.control_tally.add(1, not back())
     at(0.0, ping)
     while now < budget_s:
-        path.tallies["udp"].add(*survey.age(now))
+        path.tallies["udp"].tried(*survey.age(now))
         enough = path.attempts_wanted("udp")
         suspect = suspect_after(partial(path.chance_of_silence, "udp"))
         asked = () if asking else survey.wanted(suspect)
@@ -95,7 +95,7 @@ def take(
             if passes(probed.port) and back():
 
                 def answer(probed=probed, shot=shot) -> None:  # type: ignore[no-untyped-def]
-                    path.tallies["udp"].add(*survey.answered(probed, shot))
+                    path.tallies["udp"].tried(*survey.answered(probed, shot))
 
                 at(now + rtt_s, answer)
         due = survey.idle_until(now, enough, path.pace)

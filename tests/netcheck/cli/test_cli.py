@@ -149,7 +149,7 @@ HEAVY = {"aiohttp", "asyncio", "cryptography", "dns", "jinja2", "msgspec", "psut
         (["serve", "--help"], {"aiohttp", "rich", "cryptography"}),
         (["check", "--help"], {"aiohttp", "rich", "cryptography"}),
     ],
-    ids=" ".join,
+    ids=lambda words: " ".join(sorted(words)) if isinstance(words, set) else " ".join(words),
 )
 def test_what_needs_no_network_loads_nothing_for_it(
     arguments: list[str], without: set[str]

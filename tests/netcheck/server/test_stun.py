@@ -540,6 +540,7 @@ async def test_requests_over_tcp_are_told_apart_and_answered_in_order(serve_stun
         stun.write(request(method=3)),
         stun.write(request(fingerprint=True))[:-1] + b"x",
     ],
+    ids=["http", "no-cookie-odd-length", "too-long", "indication", "unknown-method", "damaged"],
 )
 async def test_other_bytes_end_a_connection(serve_stun: Stun, data: bytes) -> None:
     one = address()

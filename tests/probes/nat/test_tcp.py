@@ -70,7 +70,7 @@ async def test_one_local_port_asks_every_destination(data_dir: Path) -> None:
     assert [m.destination for m in found.seen] == wanted
     assert {m.xored for m in found.seen} == {m.plain for m in found.seen} == {found.local}
     assert found.local.startswith(session.local_address + ":")
-    assert session.tallies["tcp"].sent == 4
+    assert session.tallies["tcp"].sent == 4 * 2  # the handshake and the answer
 
 
 @pytest.mark.parametrize("echo", [ECHO, ()], ids=["named", "dynamic"])
@@ -259,7 +259,7 @@ def test_the_ladder_ends_in_time(most_s: float) -> None:
     assert list(times) == sorted(times)
     assert all(t > 0 for t in times)
     assert times[-1] <= most_s
-    assert len(times) <= 20
+    assert len(times) <= 26  # with REFINED well below what a server lets a session prove
 
 
 TRIALS = st.lists(
