@@ -6,7 +6,7 @@ import asyncio
 
 from netcheck.measure.record import Record
 from probes.nat import hops
-from probes.observation import OutboundTcp, OutboundUdp
+from probes.observation import OutboundTcp, OutboundUdp, Transport
 from probes.session import Session
 
 PORTS_MAX = 2
@@ -21,20 +21,26 @@ class Breaks:
         self._session = session
         self._control_port = control_port
         self._record = record
+        self._followed: set[Transport] = set()
 
-    async def run(self) -> None:
-        """The ports have been tested: follow some of those that stayed silent."""
-        tcp = self._silent(OutboundTcp)
-        udp = self._silent(OutboundUdp)
-        if not (tcp or udp):
-            return
-        self._record.say("Looking where packets get lost")
+    async def look(self) -> None:
+        """Of each transport, follow some ports that were tested by now and stayed silent,
+        unless that was done before."""
+        silent: dict[Transport, tuple[int, ...]] = {
+            "tcp": self._silent(OutboundTcp),
+            "udp": self._silent(OutboundUdp),
+        }
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._follow("open", "tcp", self._control_port))
-            for port in tcp:
-                group.create_task(self._follow("blocked", "tcp", port))
-            for port in udp:
-                group.create_task(self._follow("blocked", "udp", port))
+            for transport, ports in silent.items():
+                if transport in self._followed:
+                    continue
+                if ports and not self._followed:
+                    self._record.say("Looking where packets get lost")
+                    group.create_task(self._follow("open", "tcp", self._control_port))
+                if ports:
+                    self._followed.add(transport)
+                for port in ports:
+                    group.create_task(self._follow("blocked", transport, port))
 
     def _silent(self, kind: type[OutboundTcp | OutboundUdp]) -> tuple[int, ...]:
         """The lowest and the highest port on which nothing came back."""
@@ -49,7 +55,7 @@ class Breaks:
         )
         return tuple(dict.fromkeys((*silent[:1], *silent[-1:])))[:PORTS_MAX]
 
-    async def _follow(self, aim: hops.Aim, transport: hops.Transport, port: int) -> None:
+    async def _follow(self, aim: hops.Aim, transport: Transport, port: int) -> None:
         found = await hops.run(
             self._session,
             aim,

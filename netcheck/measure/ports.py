@@ -25,6 +25,7 @@ class Ports:
         self._session = session
         self._plan = plan
         self._record = record
+        self.outbound_tested = asyncio.Event()  # but for what waits for an inbound test
         self._listeners = inbound_tcp.Listeners(plan.inbound_tcp)
         self._called = [inbound_udp.Receiver(entry.port) for entry in plan.udp]
         self._called_from = [
@@ -55,6 +56,15 @@ class Ports:
 
     async def run(self, own: str | None) -> None:
         """Every port.  ``own``: our address as the server saw it, if it is ours."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._outbound())
+            group.create_task(self._inbound_tcp(own))
+            for receiver in self._called:
+                group.create_task(self._udp_in_then_out(receiver, own))
+            for receiver in self._called_from:
+                group.create_task(self._inbound_udp(receiver, own))
+
+    async def _outbound(self) -> None:
         plan = self._plan
         grouped = {port for group in plan.groups for port in group}
         single = [(port,) for port in plan.outbound_tcp if port not in grouped]
@@ -63,13 +73,9 @@ class Ports:
                 group.create_task(outbound_tcp.at_once(self._session, ports, self._record.observe))
             for port, local_port in plan.from_local:
                 group.create_task(self._from_local(port, local_port))
-            group.create_task(self._inbound_tcp(own))
-            for receiver in self._called:
-                group.create_task(self._udp_in_then_out(receiver, own))
-            for receiver in self._called_from:
-                group.create_task(self._inbound_udp(receiver, own))
             for entry in plan.udp:
                 group.create_task(self._outbound_udp(None, outbound_udp.Destination(entry.port)))
+        self.outbound_tested.set()
 
     async def _from_local(self, port: int, local_port: int) -> None:
         reach = outbound_tcp.Reach(self._session, port, local_port)

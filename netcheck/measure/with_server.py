@@ -177,7 +177,7 @@ class ServerCheck:
                 if ports is not None:
                     group.create_task(self._ports(ports, own, tested))
                     if not self._where.embedded:
-                        group.create_task(self._breaks(session, control_port, tested))
+                        group.create_task(self._breaks(session, ports, control_port, tested))
                 else:
                     tested.set()
                 if "nat" in self._plan.parts:
@@ -199,11 +199,16 @@ class ServerCheck:
         finally:
             tested.set()
 
-    async def _breaks(self, session: Session, control_port: int, tested: asyncio.Event) -> None:
-        await tested.wait()
-        from netcheck.measure.breaks import Breaks  # only where something is silent
+    async def _breaks(
+        self, session: Session, ports: Ports, control_port: int, tested: asyncio.Event
+    ) -> None:
+        await ports.outbound_tested.wait()
+        from netcheck.measure.breaks import Breaks  # the program waits less by now
 
-        await Breaks(session, control_port, self._record).run()
+        breaks = Breaks(session, control_port, self._record)
+        await breaks.look()
+        await tested.wait()
+        await breaks.look()
 
     async def _read_ledger(self, line: Line, session: Session) -> None:
         """Unless every probe has its proof: then the server has nothing to add."""
