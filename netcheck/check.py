@@ -16,6 +16,8 @@ from netcheck.measure.record import Event, Observed, Progress, Record
 from netcheck.measure.surroundings import Surroundings
 from netcheck.profile import Profile
 from netcheck.report.model import Report, Tool
+from netcheck.server import files
+from probes.errors import SetupError
 from probes.wire.link import Link
 
 if TYPE_CHECKING:
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
     from netcheck.measure.with_stun import StunCheck
 
 __all__ = ["Check", "Event", "Observed", "Options", "Progress"]
+
+
+FILES = 512
+"""Files and sockets that a check must be able to have open at the same time: 380 were, where a
+network dropped everything.  With fewer, calls that arrive would not be taken, and look blocked."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +66,13 @@ class Check:
         self._cancelled.set()
 
     async def run(self) -> Report:
-        """Measure and diagnose.  Raises nothing for what the network does."""
+        """Measure and diagnose.  Raises nothing for what the network does, and SetupError for
+        what this computer or the options do not allow."""
+        if (few := files.available()) < FILES:
+            raise SetupError(
+                f"This computer lets netcheck open only {few} files at the same time, and a check "
+                f"needs {FILES}: raise the limit with ulimit -n {FILES}."
+            )
         record = Record(self._plan, self._tell)
         started_at = datetime.now(UTC)
         measuring = asyncio.create_task(self._measure(record))

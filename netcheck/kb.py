@@ -117,6 +117,8 @@ def near(name: str) -> tuple[str, ...]:
 
 def values_of(report: Report, finding: Finding) -> dict[str, object]:
     """Return what the article of ``finding`` can be filled in with; unknown values are absent."""
+    from netcheck.report import check_again
+
     common: dict[str, object] = {
         "hostname": report.host.name,
         "system": _kind_of(report.host.system),
@@ -130,7 +132,8 @@ def values_of(report: Report, finding: Finding) -> dict[str, object]:
         "features": [f.title for f in report.features if finding.id in f.findings],
     }
     known = {name: value for name, value in common.items() if value not in (None, "", [])}
-    return {**known, **finding.parameters}
+    again = check_again.options(report)
+    return {**known, **({} if again is None else {"again": again}), **finding.parameters}
 
 
 def _kind_of(system: str) -> str:
@@ -319,7 +322,7 @@ _KINDS = {
     "hostname": _Kind("this computer", _is_host, free=True),
     "name": _Kind("the name in the report", _is_host, free=True),
     "system": _Kind("your system", _is_system),
-    "transport": _Kind("tcp", _is_transport),
+    "transport": _Kind("TCP or UDP", _is_transport),
     "local_port": _Kind("the local port", _is_port),
     "remote_port": _Kind("the remote port", _is_port),
     "seen_port": _Kind("another port", _is_port),
@@ -343,10 +346,22 @@ _KINDS = {
 }
 
 
+def _again(again: object, server_host: _Value) -> _Command:
+    """What follows ``netcheck check`` to name the same server again, with the blank before it."""
+    from netcheck.report import check_again
+
+    if again == "":
+        return _Command()
+    if isinstance(again, str) and check_again.is_safe(again):
+        return _Command(f" {again}")
+    return _Command(f" --server {_code(server_host)}")
+
+
 def _context(article: Article, values: Mapping[str, object]) -> dict[str, object]:
     features = values.get("features")
     return {
         **{name: kind.read(values.get(name)) for name, kind in _KINDS.items()},
+        "again": _again(values.get("again"), _KINDS["server_host"].read(values.get("server_host"))),
         "features": _Kind("the application that was checked", free=True).read(
             ", ".join(map(str, features)) if isinstance(features, list | tuple) else None
         ),
@@ -392,13 +407,14 @@ def _read_ranges(texts: object) -> tuple[_Range, ...]:
 
 
 def _read_addresses(texts: object) -> _Value:
-    """``198.51.100.4 and 198.51.100.5``, or unknown; what is no address is left out."""
+    """``198.51.100.4 and 198.51.100.5``, or unknown where they are not several; what is no
+    address is left out."""
     described = "several public addresses"
     if not isinstance(texts, list | tuple):
         return _Value(None, described)
     known = list(dict.fromkeys(text for text in map(str, texts) if _is_address(text)))
     shown = known[:MOST_ADDRESSES]
-    if not shown:
+    if len(shown) < 2:
         return _Value(None, described)
     if len(known) > len(shown):
         shown.append(f"{len(known) - len(shown)} more")

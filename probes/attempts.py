@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from probes import silence
 from probes.observation import Attempt, AttemptOutcome, Transport
+from probes.pace import GAP_BESIDE_S, PATIENCE_MAX_S
 from probes.path import Path, cancelled_at_end
 
 LAG_S = 0.02
@@ -21,6 +22,9 @@ CATCH_UPS_MAX = 4
 
 ALONE = 1.5
 """Tries that end the one before them are further apart: an answer may be on its way."""
+
+QUEUE_MAX_S = PATIENCE_MAX_S
+"""A queue longer than this carries no call: whoever is behind it waits no further."""
 
 _LATE = 1.5
 """A try that is older than this many of the answered try's times was lost, not slow."""
@@ -35,7 +39,20 @@ class Try:
         self.outcome: AttemptOutcome = "silent"
         self.took_s: float | None = None
         self.detail = ""
-        self._began = time.monotonic()
+        self._began = self._asked = time.monotonic()
+
+    def connected(self) -> None:
+        """It is answered so far, and asks its question now."""
+        self.outcome = "mute"
+        self._asked = time.monotonic()
+
+    def is_queued(self, path: Path) -> bool:
+        """Whether a heartbeat that left after it is not answered either: a slow link whose
+        queue fills up makes round trips longer than any that was measured before."""
+        until = path.answered_until
+        if until is None or until >= self._asked:
+            return False
+        return time.monotonic() - self._asked < QUEUE_MAX_S
 
     def ended(self, outcome: AttemptOutcome, detail: str = "") -> None:
         self.outcome = outcome
@@ -77,6 +94,7 @@ async def race(
     """
     tries: list[Try] = []
     tasks: set[asyncio.Task[None]] = set()
+    started: list[asyncio.Task[None]] = []
     news = asyncio.Event()
 
     async def run(this: Try) -> None:
@@ -118,6 +136,9 @@ async def race(
                 due = time.monotonic() + max(0.0, path.pace.patience_s - tries[-1].age_s)
                 continue
             if one_at_a_time and last is not None:
+                if tries[-1].is_queued(path) and not last.done():
+                    due = time.monotonic() + GAP_BESIDE_S
+                    continue
                 last.cancel()
                 await asyncio.gather(last, return_exceptions=True)
                 if settled(tries):
@@ -126,6 +147,7 @@ async def race(
             tries.append(this)
             last = asyncio.create_task(run(this))
             tasks.add(last)
+            started.append(last)
             gap = path.pace.gap_s(len(tries) - 1)
             due = time.monotonic() + gap * (ALONE if one_at_a_time else 1)
         end = time.monotonic() + path.pace.patience_s
@@ -133,6 +155,11 @@ async def race(
             await wait_for_news(end - time.monotonic())
             if time.monotonic() - end > LAG_S:
                 await wait_for_news(2 * (time.monotonic() - end))
+        while not settled(tries) and any(
+            this.is_queued(path) and not task.done()
+            for this, task in zip(tries, started, strict=True)
+        ):
+            await wait_for_news(GAP_BESIDE_S)
     _count(path, transport, tries)
     return tries
 

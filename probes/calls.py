@@ -15,6 +15,10 @@ from probes.wire import messages
 ANSWER_S = 5.0
 """Beyond the last call's own time; who has not said by then how it went never will."""
 
+CALLING_S = 24.0
+"""Where round trips take so long that the calls would go on for more, fewer are made: a server
+calls for half a minute at most, and takes a request for more for nonsense."""
+
 _OUTCOMES: dict[messages.CallOutcome, AttemptOutcome] = {
     "answered": "answered",
     "foreign": "foreign",
@@ -49,7 +53,8 @@ class Called:
 class Calls:
     """A round of calls to several ports, all on one schedule: that of ``session.pace``, or
     every ``gap_s`` seconds, and at ``most`` so many.  ``from_other``: from the server's other
-    address.  ``spare``: calls beyond what silence would need."""
+    address.  ``spare``: calls beyond what silence would need, where nothing was lost so far, and
+    where something was."""
 
     def __init__(
         self,
@@ -61,7 +66,7 @@ class Calls:
         from_other: bool = False,
         gap_s: float | None = None,
         most: int = silence.ATTEMPTS_MAX,
-        spare: int = 0,
+        spare: tuple[int, int] = (0, 0),
     ) -> None:
         self.address: str | None = None
         self._session = session
@@ -106,8 +111,10 @@ class Calls:
 
     def _offsets_s(self) -> tuple[float, ...]:
         if self._gap_s is None:
-            return self._session.pace.offsets_s(self._most)
-        return tuple(self._gap_s * attempt for attempt in range(self._most))
+            offsets = self._session.pace.offsets_s(self._most)
+        else:
+            offsets = tuple(self._gap_s * attempt for attempt in range(self._most))
+        return tuple(offset for offset in offsets if offset <= CALLING_S)
 
     async def _listen(self, address: str) -> None:
         session = self._session
@@ -165,16 +172,17 @@ class Calls:
         while len(self._stopped) < len(self._ports):
             elapsed = time.monotonic() - began
             made = sum(offset + delay <= elapsed for offset in offsets)
-            enough = session.silence_means_blocked(self._transport, made - self._spare)
+            spare = self._spare[bool(session.loss[1])]
+            enough = session.silence_means_blocked(self._transport, made - spare)
             for called in self._ports.values():
                 if called.port not in self._stopped and (called.known or enough):
-                    self._stop(called.port)
+                    self._stop(called.port, 0 if called.known else made)
             await asyncio.sleep(_LOOK_S)
 
-    def _stop(self, port: int) -> None:
+    def _stop(self, port: int, after: int) -> None:
         if self._request_id is not None:
             self._stopped.add(port)
-            self._session.control.stop_call(self._request_id, port)
+            self._session.control.stop_call(self._request_id, port, after)
 
     def _untested(self, why: str) -> None:
         for called in self._ports.values():

@@ -18,11 +18,11 @@ from probes.observation import Attempt
 from probes.pace import GAP_BESIDE_S
 from probes.path import Path
 
-TRIES_MAX = 24
-"""Half as many again as an ordinary probe makes: these are close together, and 24 decide even
-where every fifth round trip is lost.  Beyond that loss the answer is unknown."""
+TRIES_MAX = 32
+"""Twice as many as an ordinary probe makes: these are close together, and 32 decide even where
+every fourth round trip is lost.  Beyond that loss the answer is unknown."""
 
-SPARE, SPARE_LOSSY = 1, 4
+SPARE, SPARE_LOSSY = 1, 8
 """Tries beyond what chance asks for, so that a loss noticed later does not undo the answer:
 where some was noticed already, more will be."""
 
@@ -82,25 +82,29 @@ async def interleave(
     def answered() -> Question | None:
         return next((q for _, q in asked if q.arrived.is_set()), None)
 
-    def enough() -> bool:
-        made = len(asked)
-        spare = SPARE_LOSSY if path.tallies["udp"].lost else SPARE
-        return made >= tries_max or path.silence_means_blocked("udp", made - spare)
+    def decided(spare: int = 0) -> bool:
+        return path.silence_means_blocked("udp", len(asked) - spare)
 
-    due = time.monotonic()
+    async def ask_until_enough() -> None:
+        due = time.monotonic()
+        while answered() is None:
+            asked.append((path.now(), ask()))
+            if control is not None:
+                controls.add(control())
+            controls.settle()
+            spare = SPARE_LOSSY if path.tallies["udp"].lost else SPARE
+            if len(asked) >= tries_max or decided(spare):
+                return
+            due = max(due + GAP_BESIDE_S, time.monotonic() + GAP_BESIDE_S / 2)
+            while answered() is None and (left := due - time.monotonic()) > 0:
+                await _something([q for _, q in asked], left)
+
     while True:
-        asked.append((path.now(), ask()))
-        if control is not None:
-            controls.add(control())
-        controls.settle()
-        if enough():
+        await ask_until_enough()
+        await _tail(path, [q for _, q in asked], controls)
+        # A loss that was noticed only now asks for more.
+        if answered() is not None or len(asked) >= tries_max or decided():
             break
-        due = max(due + GAP_BESIDE_S, time.monotonic() + GAP_BESIDE_S / 2)
-        while answered() is None and (left := due - time.monotonic()) > 0:
-            await _something([q for _, q in asked], left)
-        if answered() is not None:
-            break
-    await _tail(path, [q for _, q in asked], controls)
     first = answered()
     attempts = tuple(
         Attempt(
@@ -116,7 +120,7 @@ async def interleave(
         answered=first,
         controls=controls.sent,
         controls_heard=controls.heard,
-        decided=first is not None or path.silence_means_blocked("udp", len(asked)),
+        decided=first is not None or decided(),
     )
 
 

@@ -10,6 +10,7 @@ PATIENCE_MAX_S = 3.0  # longer round trips than this carry no call anyway
 GAP_MIN_S = 0.1  # attempts closer together than this would all fall into one short outage
 GAP_GROWTH = 1.3  # later attempts are further apart, so that together they outlast one
 GAP_MAX_S = 0.5  # and still give enough attempts in a few seconds
+GAP_SLOW_MAX_S = 1.5  # and slower paths are not waited for as long as they take
 
 GAP_BESIDE_S = 0.04
 """Between attempts that have controls, packets that pass, in the same moments: an outage takes
@@ -37,7 +38,8 @@ class Pace(msgspec.Struct, frozen=True):
 
     def gap_s(self, attempt: int) -> float:
         """The pause between attempt ``attempt`` (from 0) and the next."""
-        return min(max(GAP_MAX_S, self.rtt_s), max(GAP_MIN_S, self.rtt_s) * GAP_GROWTH**attempt)
+        longest = min(GAP_SLOW_MAX_S, max(GAP_MAX_S, self.rtt_s))
+        return min(longest, max(GAP_MIN_S, self.rtt_s) * GAP_GROWTH**attempt)
 
     def offsets_s(self, attempts: int) -> tuple[float, ...]:
         """When each of ``attempts`` tries is made, from the first."""

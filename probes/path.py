@@ -66,6 +66,9 @@ class Path:
     ``server_address`` is an address that the user configured or that his resolver
     gave; nothing is ever sent to an address that only the server named.
     ``local_address`` is the one of this computer from which packets leave.
+    ``answered_until`` is when (time.monotonic) the last heartbeat went out that was answered;
+    None where nobody asks all the time.  ``slowest_s`` is the longest that one took without
+    being repeated; whoever wants to know it of a time of his own sets it to 0 before.
     """
 
     def __init__(
@@ -82,6 +85,8 @@ class Path:
         self.pace = Pace()
         self.control_tally = Tally()
         self.tallies = {"tcp": Tally(round_trips=2), "udp": Tally()}
+        self.answered_until: float | None = None
+        self.slowest_s = 0.0
         self._began = began
 
     def now(self) -> float:

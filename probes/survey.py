@@ -47,14 +47,16 @@ FAULTS_MAX = 3
 
 
 class Shot:
-    """One try of one port.  ``deadline``: when no answer becomes silence."""
+    """One try of one port.  ``deadline``: when no answer becomes silence, which it then has
+    ``met``."""
 
-    __slots__ = ("at", "deadline", "ended")
+    __slots__ = ("at", "deadline", "ended", "met")
 
     def __init__(self, at: float, deadline: float) -> None:
         self.at = at
         self.deadline = deadline
         self.ended = False
+        self.met = False
 
 
 class Probed:
@@ -223,7 +225,8 @@ class Survey:
         for probed in self.probed.values():
             for shot in [s for s in probed.pending if s.deadline <= now]:
                 probed.end(shot)
-                probed.silent += probed.final is None
+                shot.met = probed.final is None
+                probed.silent += shot.met
                 lost += probed.final == "open"
         self._sampled += lost
         return 0, lost
@@ -246,7 +249,8 @@ class Survey:
             self._sampled += sent
             return sent, 0
         probed.final = final
-        lost = probed.silent - (not probed.end(shot))  # one that comes late was not lost
+        probed.end(shot)
+        lost = probed.silent - shot.met  # one that comes late was not lost
         for other in tuple(probed.pending):
             probed.end(other)
         if final != "open":

@@ -18,6 +18,15 @@ from netcheck import kb
 from netcheck.cause import CAUSES
 from netcheck.cli.kb import kb_group
 from netcheck.report.model import Feature, Finding, Host, Nat, Report, Server, Tool
+from probes.observation import (
+    AnyObservation,
+    Control,
+    ControlAttempt,
+    Mapped,
+    NatMapping,
+    StunSeen,
+)
+from probes.wire import link
 
 HEADINGS = ["Symptoms", "Cause", "What to do", "More information", "Applies to"]
 FILES = list(range(6891, 6901))
@@ -62,6 +71,7 @@ FULL: dict[str, object] = {
     "ports": [1503, *FILES],
     "nat_present": True,
     "carrier_grade": False,
+    "again": "--server probe.example.net",
 }
 FREE = ["server_host", "hostname", "name", "program", "proxy", "location", "detail"]
 EXACT = [
@@ -268,6 +278,13 @@ def test_values_are_filled_in() -> None:
     assert "<" not in text
 
 
+def test_without_translation_nothing_is_led_on() -> None:
+    own = {**FULL, "called_address": "192.168.1.7", "nat_present": False}
+    for name in ("inbound-tcp-blocked", "inbound-udp-blocked", "inbound-tcp-refused"):
+        assert ", on to" in kb.render(article(name), FULL)
+        assert ", on to" not in kb.render(article(name), own)
+
+
 def test_the_most_likely_remedy_depends_on_the_network() -> None:
     wanted = {
         "Forward": {},
@@ -375,6 +392,18 @@ def test_a_list_of_addresses_holds_addresses_alone_and_few() -> None:
     assert "198.51.100.5, 198.51.100.6 and 2 more, depending" in " ".join(text.split())
     assert "reboot" not in text
     assert "<b>" not in text
+
+
+def test_one_public_address_is_not_what_differs() -> None:
+    one = kb.render(article("symmetric-mapping"), {"public_addresses": ["198.51.100.4"]})
+    assert "another outside port for everyone" in " ".join(one.split())
+    assert "Several were seen" not in one
+
+
+@pytest.mark.parametrize("name", ["symmetric-mapping", "short-binding-lifetime"])
+def test_what_is_not_known_to_be_tcp_is_not_said_to_be(name: str) -> None:
+    assert not re.search("over TCP|RFC 5382 asks", kb.render(article(name)))
+    assert re.search("over TCP|RFC 5382 asks", kb.render(article(name), {"transport": "tcp"}))
 
 
 def test_remedy_fills_in() -> None:
@@ -671,6 +700,79 @@ def test_values_of_a_report() -> None:
     }
     text = kb.render(kb.article_for("inbound-tcp-blocked"), values)
     assert "To the internal address: 192.168.1.7" in text
+
+
+PRINT = "0f" * 32
+
+
+def control(port: int = 8463) -> Control:
+    return Control(
+        id="control", at_s=0, took_s=1, host="x", connected=True, server_address="203.0.113.5",
+        attempts=(ControlAttempt(port=port, outcome="connected"),),
+        server_addresses=("203.0.113.5", "203.0.113.66"),
+    )  # fmt: skip
+
+
+def stun_seen(port: int = 3478) -> StunSeen:
+    return StunSeen(
+        id="stun", at_s=0, took_s=0, server=f"203.0.113.5:{port}", other_address="203.0.113.66:3479"
+    )
+
+
+def mapping(*destinations: str) -> NatMapping:
+    seen = tuple(Mapped(destination=each, attempts=()) for each in destinations)
+    return NatMapping(id="nat-mapping-udp", at_s=0, took_s=0, transport="udp", local="", seen=seen)
+
+
+BOTH = mapping("203.0.113.5:3478", "203.0.113.6:3478", "203.0.113.6:3479")
+ONE = mapping("203.0.113.5:3478", "203.0.113.5:3479")
+
+
+@pytest.mark.parametrize(
+    ("server", "observations", "options"),
+    [
+        ({}, [control()], " --server probe.example.net"),
+        ({}, [control(443)], " --server probe.example.net"),
+        ({}, [control(9000)], " --server probe.example.net:9000"),
+        ({"host": "2001:db8::5"}, [control(9000)], " --server [2001:db8::5]:9000"),
+        ({"certificate": "unchecked"}, [control()], " --server probe.example.net --insecure"),
+        (
+            {"certificate": "pinned", "fingerprint": PRINT},
+            [control(), BOTH],
+            f' --server "netcheck://probe.example.net:8463?also=203.0.113.6#{PRINT}"',
+        ),
+        (
+            {"certificate": "pinned", "fingerprint": PRINT},
+            [control(), ONE],
+            f' --server "netcheck://probe.example.net:8463#{PRINT}"',
+        ),
+        ({"host": "203.0.113.5:3478"}, [stun_seen(), BOTH],
+         " --stun 203.0.113.5:3478 --stun 203.0.113.6"),
+        ({"host": "203.0.113.5:9"}, [stun_seen(9), ONE], " --stun 203.0.113.5:9"),
+        ({"embedded": True}, [control()], ""),
+        ({"host": "a;reboot"}, [control(9000)], " --server <test server>"),
+        ({"certificate": "pinned", "fingerprint": '"; reboot'}, [control()],
+         " --server probe.example.net"),
+    ],
+)  # fmt: skip
+def test_the_command_to_check_again_reaches_the_same_server(
+    server: dict[str, Any], observations: list[AnyObservation], options: str
+) -> None:
+    given = {"host": "probe.example.net", "embedded": False, "reached": True, **server}
+    r = report(server=Server(**given), observations=observations)
+    rendered = code("inbound-tcp-blocked", kb.values_of(r, r.findings[0]))
+    assert rendered.splitlines()[-1] == f"netcheck check{options}"
+    for said in re.findall('--server "?([^ "<]+)|--stun ([^ ]+)', options):
+        link.parse("".join(said))
+
+
+@pytest.mark.parametrize(
+    "again", ["--server a; reboot", "--output /etc/passwd", "--server $(x)", "--server -x", 7]
+)
+def test_a_finding_does_not_choose_the_command(again: object) -> None:
+    values = {"again": again, "server_host": "probe.example.net"}
+    rendered = code("inbound-tcp-blocked", values)
+    assert rendered.splitlines()[-1] == "netcheck check --server probe.example.net"
 
 
 @pytest.mark.parametrize(

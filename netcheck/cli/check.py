@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import signal
 import socket
 import sys
@@ -118,6 +119,11 @@ def check(
             _refuse(f"--bind {bind[:60]!r} is not an IP address of this computer.")
         if output is not None and not output.absolute().parent.is_dir():
             _refuse(f"There is no folder {output.absolute().parent} to write the report to.")
+        if bind is not None and server is None and not stun:
+            _refuse(
+                "Without a server --bind has nothing to test: name one with --server or --stun, "
+                "or leave out --bind."
+            )
         if stun and server is not None:
             if context.get_parameter_source("server") is ParameterSource.COMMANDLINE:
                 _refuse("Give either --server or --stun: an echo server answers STUN as well.")
@@ -136,6 +142,12 @@ def check(
             depth=_depth(quick, deep),
             only=_parts(only, stun),
         )
+        for named in wanted.stun or filter(None, (wanted.link,)):
+            if bind is not None and link.is_address(named.host) and _differ(bind, named.host):
+                _refuse(
+                    f"From --bind {bind} there is no way to {named.host}: one is an IPv4 address, "
+                    "the other an IPv6 address."
+                )
         report = asyncio.run(_run(wanted, format_name))
     except (LinkError, SetupError) as error:
         _refuse(str(error))
@@ -156,6 +168,10 @@ def _own(address: str) -> bool:
 
     if not link.is_address(address):
         return False
+    plain = ipaddress.ip_address(address.partition("%")[0])
+    # A system may bind to all of these, but none is an address that packets come from.
+    if plain.is_unspecified or plain.is_multicast or address == "255.255.255.255":
+        return False
     try:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as sock:
@@ -163,6 +179,11 @@ def _own(address: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _differ(one: str, other: str) -> bool:
+    """Whether one is an IPv4 and the other an IPv6 address."""
+    return (":" in one) != (":" in other)
 
 
 def _refuse(sentence: str) -> NoReturn:

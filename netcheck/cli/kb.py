@@ -38,12 +38,13 @@ def list_articles() -> None:
 def show_article(context: click.Context, article_id: str) -> None:
     """Show the article ID, which may also be the name of a cause."""
     from netcheck.kb import find, near, render
+    from netcheck.report.page import clean
 
     article = find(article_id)
     if article is None:
         likely = " or ".join(f"“{name}”" for name in near(article_id))
         hint = f"did you mean {likely}?" if likely else "“netcheck kb list” shows them all."
-        click.echo(f"There is no article “{article_id}”: {hint}", err=True)
+        click.echo(f"There is no article “{clean(article_id)}”: {hint}", err=True)
         context.exit(2)
 
     text = f"# {article.title}\n\n{render(article)}"
@@ -51,7 +52,8 @@ def show_article(context: click.Context, article_id: str) -> None:
         click.echo(text, nl=False)
         return
 
-    from rich.console import Console
-    from rich.markdown import Markdown
+    from netcheck.report.page import Page, options_for
 
-    Console().print(Markdown(text))
+    page = Page(**options_for(sys.stdout))
+    page.markdown(text)
+    click.echo(page.text(), nl=False)

@@ -29,6 +29,10 @@ _CRASHED = 70
 _INTERRUPTED = 130
 """Ended by Ctrl+C, as shells say it; click's own 1 would be read as a verdict."""
 
+_UNREAD = 141
+"""Whoever read our output has seen enough (128 + SIGPIPE, as shells say it); click's own 1 would
+be read as a verdict."""
+
 
 class _Lazy(click.Group):
     """A group whose commands are imported when they are called."""
@@ -48,6 +52,8 @@ class _Lazy(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             ctx.exit(_INTERRUPTED)
+        except BrokenPipeError:
+            ctx.exit(_UNREAD)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -81,7 +87,7 @@ def main() -> None:
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1 if end.code else 0
     except BrokenPipeError:
-        status = 141  # 128 + SIGPIPE: whoever read our output has seen enough
+        status = _UNREAD
     except KeyboardInterrupt:
         status = 130  # 128 + SIGINT, as shells say it
     except Exception as error:
@@ -118,7 +124,7 @@ def _leave(status: int) -> None:
         try:
             stream.flush()
         except (BrokenPipeError, ValueError):
-            status = status or 141
+            status = status or _UNREAD
         except OSError as error:  # such as a full disk behind a redirection
             _complain(error)
             status = 2

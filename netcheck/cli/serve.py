@@ -85,8 +85,10 @@ def serve(
         if len(advertise) > len(listen):
             raise SetupError("There are more --advertise addresses than --listen addresses.")
         for address in advertise:
-            if not is_address(address):
-                raise SetupError(f"--advertise {address!r} is not an IP address.")
+            if not is_address(address) or not _can_be_called(address):
+                raise SetupError(
+                    f"--advertise {address!r} is not an IP address that can be called."
+                )
         wanted = [plan.make((entry,)) for entry in chosen]
         config = ServerConfig(
             listen=listen or ("0.0.0.0", "::"),
@@ -103,6 +105,13 @@ def serve(
     except (SetupError, profile.ProfileError) as error:
         click.echo(clean(str(error)), err=True)
         raise SystemExit(2) from None
+
+
+def _can_be_called(address: str) -> bool:
+    import ipaddress
+
+    plain = ipaddress.ip_address(address.partition("%")[0])
+    return not (plain.is_unspecified or plain.is_multicast)
 
 
 async def _serve(config: ServerConfig) -> None:

@@ -108,6 +108,9 @@ _HARM: frozenset[Cause] = frozenset(
 )
 """Worth a warning even where no feature's verdict hangs on it."""
 
+_SHARED: frozenset[Cause] = frozenset({"carrier-grade-nat", "double-nat"})
+"""Without harm by themselves, and where calls from outside do not get in, the reason for that."""
+
 
 def graded(findings: list[Finding], features: list[Feature]) -> list[Finding]:
     """The findings with their severity, the gravest first."""
@@ -120,8 +123,10 @@ def graded(findings: list[Finding], features: list[Feature]) -> list[Finding]:
             return "info"
         if "limited" in verdicts or "unknown" in verdicts:
             return "warning"
-        return "warning" if finding.cause in _HARM else "info"
+        shared = finding.cause in _SHARED and kept_out
+        return "warning" if shared or finding.cause in _HARM else "info"
 
+    kept_out = any(finding.cause in _TCP_IN.values() for finding in findings)
     order: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
     done = [msgspec.structs.replace(f, severity=severity(f)) for f in findings]
     return sorted(done, key=lambda f: order[f.severity])
@@ -259,7 +264,8 @@ def _circumstances(facts: Facts, ports: list[Port], cancelled: bool) -> Iterator
         # Of the control connection's alone: its repeats are counted, where a probe's tries
         # may have been but slow, on a computer that was busy with other things.
         sent, lost = loss.control_sent, loss.control_lost
-        if sent >= _SENT_MIN and lost >= _LOST_MIN and lost / sent >= HIGH_LOSS:
+        lossy = sent >= _SENT_MIN and lost >= _LOST_MIN and lost / sent >= HIGH_LOSS
+        if lossy and not media.shows_little_loss(facts, HIGH_LOSS):
             yield Clue("high-loss", (loss.id,), None, {"loss_percent": round(100 * lost / sent)})
 
 
@@ -270,7 +276,7 @@ def _stun_silent(facts: Facts) -> Iterator[Clue]:
             host, _, port = seen.server.rpartition(":")
             detail = "; ".join(dict.fromkeys(a.detail or a.outcome for a in seen.attempts))
             told: dict[str, Parameter] = {
-                "server_host": host, "detail": detail, "transport": "udp",
+                "server_host": host.strip("[]"), "detail": detail, "transport": "udp",
             }  # fmt: skip
             if port.isdecimal():
                 told["ports"] = [int(port)]

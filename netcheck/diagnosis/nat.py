@@ -314,18 +314,24 @@ def _tcp_preservation(facts: Facts) -> bool | None:
 def _simultaneous(facts: Facts) -> bool | None:
     """Whether a peer anywhere can open a connection while we do (RFC 5382 REQ-2).
 
-    The partner was the address that the mapping is for: where another address has another
-    mapping, a peer there calls one that lets nothing of his in."""
+    The partner is called from the address that the mapping is for.  Where another address has
+    another mapping, a peer there calls one that lets nothing of his in, whatever came about
+    with our partner: such a NAT is known without him."""
+    mapping = _mapping(facts, "tcp")
+    dependent = mapping not in ("endpoint-independent", "unknown")
+    if dependent and _filtering(facts, "tcp") in (
+        "address-dependent",
+        "address-and-port-dependent",
+    ):
+        return False
     if facts.punched is None:
         return None
+    if facts.punched.opened:
+        return None if dependent else True
     ports = dynamic_range.judge(facts, "tcp")
-    if facts.punched.opened is False and ports is not None and ports.fraction < 1:
+    if ports is not None and ports.fraction < 1:
         return None  # the partner's port may be one that does not pass at all
-    mapping = _mapping(facts, "tcp")
-    if not facts.punched.opened or mapping in ("endpoint-independent", "unknown"):
-        return facts.punched.opened
-    strict = _filtering(facts, "tcp") in ("address-dependent", "address-and-port-dependent")
-    return False if strict else None
+    return facts.punched.opened
 
 
 def _pooling(facts: Facts) -> Literal["paired", "arbitrary", "unknown"]:

@@ -50,6 +50,12 @@ def judge(facts: Facts, nat: Nat) -> tuple[Nat, list[PathHop]]:
     whole = _fragments_pass(facts, fragments)
     rests_on(*(f.id for f in (*fragments, *backwards) if _passes(facts, f) != "unknown"))
     mtu = path_mtu(facts, facts.path_mtu)
+    backwards_whole = _fragments_pass(facts, backwards)
+    if whole == "dropped":
+        # Whoever loses fragments in order loses them out of order too: that says nothing more.
+        backwards_whole = "unknown"
+        if _pieces_are_too_large(facts.path_mtu, mtu):
+            whole = "unknown"
     icmp = _icmp_errors(facts)
     rests_on(facts.path_mtu.id if facts.path_mtu and mtu else None)
     rests_on(facts.icmp_errors.id if facts.icmp_errors and icmp else None)
@@ -62,10 +68,7 @@ def judge(facts: Facts, nat: Nat) -> tuple[Nat, list[PathHop]]:
         carrier_grade=carrier,
         layers=layers,
         fragments=whole,
-        # Whoever loses fragments in order loses them out of order too: that says nothing more.
-        fragments_out_of_order=(
-            "unknown" if whole == "dropped" else _fragments_pass(facts, backwards)
-        ),
+        fragments_out_of_order=backwards_whole,
         path_mtu=mtu,
         icmp_errors=icmp,
         nat64_prefix=prefixes[0] if prefixes else None,
@@ -237,7 +240,8 @@ def _carrier_grade(facts: Facts, nat: Nat, home: Home) -> tuple[bool | None, tup
         return None, ()
     mappers = (facts.port_mappers.id,) if facts.port_mappers else ()
     if any(_shared(m.external_address) for m in _claims(facts)):
-        return True, mappers
+        # A router that says so, and yet keeps what is sent to our public address: one is wrong.
+        return (None, (*mappers, *home.evidence)) if home.at == 1 else (True, mappers)
     if home.at == 1:
         return False, home.evidence
     hop = _shared_hop(facts)
@@ -265,7 +269,7 @@ def _layers(
         if outer in nat.public_addresses:
             continue
         if _private(outer) or _shared(outer):
-            return 2, mappers
+            return (None, (*mappers, *home.evidence)) if home.at == 1 else (2, mappers)
         if home.beyond >= 1:
             return 2, (*mappers, *home.evidence)
     if home.at == 1:
@@ -284,11 +288,13 @@ def _open_hops(facts: Facts) -> Hops | None:
 
 
 def _near(facts: Facts) -> list[Hop]:
-    """The hops before the first public address."""
+    """The hops before the first public address, but for our own router's: whatever it has, what
+    stands behind it may still be the carrier's."""
     route = _open_hops(facts)
     near: list[Hop] = []
     for hop in route.hops if route else ():
-        if hop.end or (hop.address and not (_private(hop.address) or _shared(hop.address))):
+        public = bool(hop.address) and not (_private(hop.address) or _shared(hop.address))
+        if hop.end or (public and hop.ttl > 1):
             break
         near.append(hop)
     return near
@@ -384,6 +390,12 @@ def _fragments_pass(facts: Facts, found: Sequence[Fragments]) -> Passing:
     if "dropped" in each:
         return "dropped"
     return "pass" if each == {"pass"} else "unknown"
+
+
+def _pieces_are_too_large(tried: PathMtu | None, mtu: int | None) -> bool:
+    """Whether the first fragment, as large as leaves this computer, is more than the path takes:
+    then it may have been lost by its size, like any packet of it."""
+    return mtu is not None and tried is not None and mtu < max(s.size for s in tried.sizes)
 
 
 def path_mtu(facts: Facts, found: PathMtu | None) -> int | None:

@@ -10,6 +10,7 @@ from netcheck.measure.behaviour import Behaviour
 from netcheck.measure.record import Record
 from netcheck.measure.way import address_towards, loss_of
 from netcheck.plan import Plan
+from probes.errors import SetupError
 from probes.local import dns
 from probes.nat import presence
 from probes.path import Path, StunServer
@@ -31,11 +32,21 @@ class StunCheck:
         self._path: Path | None = None
 
     async def measure(self) -> None:
-        """Find the server and run every probe that a STUN server serves for."""
+        """Find the server and run every probe that a STUN server serves for.  Raises SetupError
+        if the address to test from cannot send to it."""
         self._record.say("Looking for the STUN server")
         addresses = await self._addresses()
         if not addresses:
             return
+        bind = self._bind
+        if bind:
+            addresses = tuple(a for a in addresses if (":" in a) == (":" in bind))
+            if not addresses:
+                version = 6 if ":" in bind else 4
+                raise SetupError(
+                    f"From --bind {bind} there is no way to {self._servers[0].host}: it has no "
+                    f"IPv{version} address."
+                )
         first = addresses[0]
         same = [a for a in addresses[1:] if (":" in a) == (":" in first)]
         path = self._path = Path(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from netcheck import kb
-from netcheck.report.model import Report
+from netcheck.report.model import Finding, Report
 from netcheck.report.page import Page
 
 
 def add_articles(page: Page, report: Report) -> None:
-    """Each article once, in the order of the findings, with the values of the first of them."""
+    """Each article once, in the order of the findings, with the values of the first of them;
+    findings about sound and about picture that are else the same are one for it."""
     shown: set[str] = set()
     for finding in report.findings:
         article = kb.article_for(finding.cause)
@@ -19,4 +20,20 @@ def add_articles(page: Page, report: Report) -> None:
         page.rule()
         page.line(article.title, "bold")
         page.line()
-        page.markdown(kb.render(article, kb.values_of(report, finding)))
+        page.markdown(kb.render(article, _values(report, finding)))
+
+
+def _values(report: Report, finding: Finding) -> dict[str, object]:
+    values = kb.values_of(report, finding)
+    same = [each for each in report.findings if _but_for_kind(each) == _but_for_kind(finding)]
+    if len({str(each.parameters.get("kind")) for each in same}) > 1:
+        values.pop("kind", None)
+        known = {each.id for each in same}
+        affected = [f.title for f in report.features if known.intersection(f.findings)]
+        values["features"] = affected
+    return values
+
+
+def _but_for_kind(finding: Finding) -> tuple[str, dict[str, object]]:
+    others: dict[str, object] = {n: v for n, v in finding.parameters.items() if n != "kind"}
+    return finding.cause, others

@@ -47,7 +47,7 @@ def _translation(report: Report) -> list[tuple[str, str]]:
     public = ", ".join(nat.public_addresses)
     if not nat.present:
         return [("Address", f"not translated: others see your own, {public}")]
-    rows = [("Address", f"translated: others see {public}{_where(nat)}")]
+    rows = [("Address", f"translated{_where(nat)}: others see {public}")]
     words = [_MAPPING.get(nat.mapping, ""), _FILTERING.get(nat.filtering, "")]
     known = "; ".join(word for word in words if word)
     if known:
@@ -81,10 +81,10 @@ def _measured(nat: Nat) -> bool:
 
 def _where(nat: Nat) -> str:
     if nat.carrier_grade:
-        return ", at your carrier (carrier-grade NAT)"
+        return " at your carrier (carrier-grade NAT)"
     if nat.layers is not None and nat.layers > 1:
-        return f", by {nat.layers} routers one behind the other"
-    return ", by your router" if nat.layers == 1 else ""
+        return f" by {nat.layers} routers one behind the other"
+    return " by your router" if nat.layers == 1 else ""
 
 
 def _dynamic(label: str, sample: Dynamic | None) -> list[tuple[str, str]]:

@@ -74,6 +74,29 @@ def options_for(stream: IO[Any]) -> dict[str, Any]:
     return {"width": min(columns, MAX_WIDTH), "colour": colour, "ascii_only": ascii_only}
 
 
+# Columns that a list's indentation and a code block's own margin take at most.
+_CODE_MARGIN = 12
+
+# Private-use characters stand for the commands that are too long for a line, until the page is
+# laid out; none of our texts and no value has one. Behind each, the blanks that filled its line.
+_FIRST_KEPT = 0xE000
+_KEPT = re.compile("([\ue000-\uf8ff])(?: |(\x1b\\[[0-9;]*m))*(?=\n)")
+_FENCE = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
+
+
+def _with_commands_kept(text: str, room: int) -> tuple[str, list[str]]:
+    """The text with a single character for each command longer than ``room``; the commands."""
+    commands: list[str] = []
+
+    def kept(line: re.Match[str]) -> str:
+        if len(line[2]) <= room:
+            return line[0]
+        commands.append(line[2])
+        return f"{line[1]}{chr(_FIRST_KEPT + len(commands) - 1)}"
+
+    return _FENCE.sub(lambda fence: re.sub(r"(?m)^( *)(\S.*)$", kept, fence[0]), text), commands
+
+
 class Page:
     """Collects lines, rows and tables of at most `width` columns, then gives the text."""
 
@@ -117,12 +140,26 @@ class Page:
         self.line(text, "bold")
 
     def markdown(self, text: str) -> None:
-        """Markdown of our own knowledge base, whose renderer has made all values harmless."""
+        """Markdown of our own knowledge base, whose renderer has made all values harmless.
+
+        Commands are not wrapped, however long: half of one is another command, and whoever copies
+        it would run that.
+        """
         from rich.markdown import Markdown
 
         if self.ascii_only:
             text = _in_ascii(text)
+        text, commands = _with_commands_kept(text, self._width - _CODE_MARGIN)
+        begin = self._file.tell()
         self._console.print(Markdown(text))
+        self._file.seek(begin)
+        printed = _KEPT.sub(
+            lambda kept: commands[ord(kept[1]) - _FIRST_KEPT] + ("\x1b[0m" if kept[2] else ""),
+            self._file.read(),
+        )
+        self._file.seek(begin)
+        self._file.truncate()
+        self._file.write(printed)
 
     def rows(
         self,

@@ -18,7 +18,7 @@ from netcheck.report.model import Feature, Finding, Report, Severity, Verdict
 from netcheck.report.network import add_network
 from netcheck.report.page import Page, clean
 from netcheck.report.stated import milliseconds
-from probes.observation import Control, StunSeen
+from probes.observation import Control, NameLookup, StunSeen
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -244,7 +244,9 @@ def _add_circumstances(page: Page, report: Report) -> None:
 def _kind_of_server(report: Report) -> str:
     """What it was tested with, as the observations tell."""
     kinds = {type(observation) for observation in report.observations}
-    return "STUN server" if StunSeen in kinds and Control not in kinds else "echo server"
+    # Where the STUN server's name was not found, there is nothing but the question for it.
+    with_stun = kinds & {StunSeen, NameLookup} and Control not in kinds
+    return "STUN server" if with_stun else "echo server"
 
 
 def _why_not_reached(report: Report) -> str:

@@ -131,6 +131,47 @@ def call_frame(session: Session, number: int, dialled: frame.Endpoint) -> tuple[
     return nonce, frame.write(call, session.secret)
 
 
+class _Called:
+    """The attempts to one port: how many were made, and when no more are wanted."""
+
+    def __init__(self, patience_s: float) -> None:
+        self.settled = asyncio.Event()
+        self._patience_s = patience_s
+        self._made: list[float] = []
+        self._wanted: int | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def enough(self) -> bool:
+        return self._wanted is not None and len(self._made) >= self._wanted
+
+    def made(self) -> None:
+        self._made.append(time.monotonic())
+        self._settle_in_time()
+
+    def stop(self, after: int) -> None:
+        """No more than ``after`` attempts, and those for as long as their patience lasts."""
+        self._wanted = after
+        self._settle_in_time()
+
+    def close(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+
+    def _settle_in_time(self) -> None:
+        if not self.enough or self._timer:
+            return
+        left = (
+            self._made[self._wanted - 1] + self._patience_s - time.monotonic()
+            if self._wanted
+            else 0.0
+        )
+        if left <= 0:
+            self.settled.set()
+        else:
+            self._timer = asyncio.get_running_loop().call_later(left, self.settled.set)
+
+
 class Caller:
     """The calls of one session.  ``datagrams`` finds the server's own UDP socket on a port;
     ``other`` is the server's other address, if it has one."""
@@ -148,12 +189,12 @@ class Caller:
         self._datagrams = datagrams
         self._slots = asyncio.Semaphore(session.limits.calls_at_once)
         self._under_way: set[int] = set()
-        self._settled: dict[tuple[int, int], asyncio.Event] = {}
+        self._called: dict[tuple[int, int], _Called] = {}
 
-    def stop(self, request_id: int, port: int) -> None:
-        event = self._settled.get((request_id, port))
-        if event:
-            event.set()
+    def stop(self, request_id: int, port: int, after: int = 0) -> None:
+        called = self._called.get((request_id, port))
+        if called:
+            called.stop(after)
 
     def begin(self, request: CallRequest) -> Coroutine[Any, Any, None] | None:
         """What carries out ``request``, or None if it was refused.  From now on it can be
@@ -167,7 +208,7 @@ class Caller:
         self._session.calls_left -= len(request.ports) * len(request.offsets_ms)
         self._under_way.add(request.id)
         for port in request.ports:
-            self._settled[request.id, port] = asyncio.Event()
+            self._called[request.id, port] = _Called(request.patience_ms / 1000)
         return self._carry_out(request)
 
     async def _carry_out(self, request: CallRequest) -> None:
@@ -182,7 +223,8 @@ class Caller:
         self._session.tell(CallsDone(id=request.id))
 
     async def _port(self, request: CallRequest, port: int, number: int) -> None:
-        settled = self._settled[request.id, port]
+        called = self._called[request.id, port]
+        settled = called.settled
         attempt = self._call_tcp if request.transport == "tcp" else self._call_udp
         if request.over_open:
             attempt = self._call_over
@@ -223,17 +265,19 @@ class Caller:
             for index, offset in enumerate(sorted(request.offsets_ms)):
                 shift = await _until(settled, began + offset / 1000)
                 began, end = began + shift, end + shift
-                if settled.is_set():
+                if settled.is_set() or called.enough:
                     break
                 await self._switchboard.pace(self._session, canonical(request.address))
                 tasks.append(asyncio.create_task(one(index)))
+                called.made()
             tasks.append(asyncio.create_task(_when_all_done(tuple(tasks), settled)))
             await settled.wait()
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            del self._settled[request.id, port]
+            called.close()
+            del self._called[request.id, port]
 
     async def _call_tcp(
         self, request: CallRequest, port: int, number: int, end: float, unheard: list[CallOutcome]

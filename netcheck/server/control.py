@@ -261,7 +261,7 @@ class Control:
                         messages.Refusal(id=message.id, reason="limit", detail="asked too often")
                     )
             case messages.CallStop():
-                caller.stop(message.id, message.port)
+                caller.stop(message.id, message.port, message.after)
                 puncher.stop(message.id)
             case (
                 messages.CallRequest()

@@ -154,8 +154,8 @@ class Line:
         finally:
             del self._waiting[request_id]
 
-    def stop_call(self, request_id: int, port: int) -> None:
-        self.say(messages.CallStop(id=request_id, port=port))
+    def stop_call(self, request_id: int, port: int, after: int = 0) -> None:
+        self.say(messages.CallStop(id=request_id, port=port, after=after))
 
     async def proven(self, wait_s: float) -> tuple[str, ...]:
         """The addresses that the server holds for ours, waiting for the first if need be."""
@@ -208,6 +208,8 @@ class Line:
         if not self._lost.is_set():
             self.lost_reason = reason
             self._lost.set()
+            if self._session is not None:
+                self._session.answered_until = None
 
     async def _read(self) -> None:
         from aiohttp import WSMsgType
@@ -270,6 +272,7 @@ class Line:
         if sent_at is None or session is None:
             return
         rtt = time.monotonic() - sent_at
+        session.answered_until = sent_at
         self.rtt_min_s = rtt if self.rtt_min_s is None else min(self.rtt_min_s, rtt)
         late = rtt > self.rtt_min_s * 1.5 + STALL_S
         if late and not self._stalled:
@@ -283,6 +286,7 @@ class Line:
         if not late or lost == session.control_tally.lost:
             # One that had to be repeated says nothing of how long a round trip takes.
             session.pace = session.pace.measured(rtt)
+            session.slowest_s = max(session.slowest_s, rtt)
         session.control_tally.sent, session.control_tally.lost = sent, lost
 
     def _round_trips(self) -> tuple[int, int]:

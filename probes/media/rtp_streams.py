@@ -13,9 +13,9 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from typing import Literal, cast
+from typing import Literal, Protocol, cast
 
 import msgspec
 
@@ -36,6 +36,10 @@ SHAPES: dict[Kind, media.Shape] = {
 
 DURATION_MIN_S, DURATION_MAX_S = 0.2, 30.0
 """As messages.MediaRequest bounds it."""
+
+UNHEARD_SHARE = 0.5
+"""Where the server may have stopped listening before so much of a stream could arrive, and it
+heard no more than the rest, nothing is known of it."""
 
 ANSWER_S = 5.0
 """Beyond the streams' own time; a server that has said nothing by then never will."""
@@ -121,6 +125,7 @@ async def _exchange(session: Session, streams: list[_Stream], duration_s: float)
         )
 
     playing: asyncio.Task[None] | None = None
+    session.slowest_s = 0.0
     asked = cast("AsyncGenerator[messages.ServerMessage, None]", session.control.ask(request))
     try:
         async with aclosing(asked), asyncio.timeout(patience_s + ANSWER_S) as deadline:
@@ -131,12 +136,15 @@ async def _exchange(session: Session, streams: list[_Stream], duration_s: float)
                     case messages.MediaReady() if playing is None:
                         if not _led(streams, reply):
                             return "the echo server answered with ports that cannot be used"
-                        playing = asyncio.create_task(_play(streams, duration_s))
+                        heard_s = duration_s + patience_s - session.pace.rtt_s
+                        playing = asyncio.create_task(_play(streams, duration_s, heard_s))
                         rest_s = duration_s + 2 * patience_s + ANSWER_S
                         deadline.reschedule(asyncio.get_running_loop().time() + rest_s)
                     case messages.MediaReport() if playing is not None:
+                        missed_s = max(0.0, session.slowest_s - patience_s)
                         for stream in streams:
                             stream.told(reply)
+                            stream.cut_off = min(1.0, missed_s / duration_s)
                         await playing
                         await _stragglers(streams, patience_s)
                         return ""
@@ -172,14 +180,23 @@ def _led(streams: list[_Stream], ready: messages.MediaReady) -> bool:
     return True
 
 
-async def _play(streams: list[_Stream], duration_s: float) -> None:
+async def _play(streams: Sequence[_Sender], duration_s: float, heard_s: float) -> None:
     """Send everything at its own absolute time; what is due after a busy moment leaves at
-    once, and says how late it is."""
+    once, and says how late it is.  What would come after the server has stopped listening,
+    ``heard_s`` seconds from now, stays here: nobody lost it."""
     began = time.monotonic()
     for due in media.schedule([stream.end.shape for stream in streams], duration_s):
         if (wait := began + due.at_s - time.monotonic()) > 0:
             await asyncio.sleep(wait)
+        if time.monotonic() - began > max(heard_s, duration_s):
+            return
         streams[due.stream].send(due, began)
+
+
+class _Sender(Protocol):
+    end: media.End
+
+    def send(self, due: media.Due, began: float) -> None: ...
 
 
 class _Stream:
@@ -188,6 +205,7 @@ class _Stream:
     def __init__(self, session: Session, number: int, kind: Kind, duration_s: float) -> None:
         self.kind = kind
         self.server_port = 0
+        self.cut_off = 0.0  # the share that may have come after the server had stopped listening
         self.whole = asyncio.Event()  # everything of the server's has arrived
         self._local = session.local_address
         self._server = session.server_address
@@ -266,6 +284,8 @@ class _Stream:
             untested = f"this computer did not let it out: {self._problem}"
         if not untested and told is None:
             untested = "the echo server did not say what it counted"
+        if not untested and told is not None and self._came_too_late(told):
+            untested = "it came later than the echo server waits: the way or this computer was busy"
         facts = self._stream("outbound", began, took_s, untested)
         if told is None:
             return facts
@@ -286,6 +306,10 @@ class _Stream:
             source=_endpoint(told.source),
             losses=told.losses if sum(told.losses) <= self.end.planned else (),
         )
+
+    def _came_too_late(self, told: messages.MediaCount) -> bool:
+        share = told.received / self.end.sent if self.end.sent else 0.0
+        return share < UNHEARD_SHARE <= share + self.cut_off
 
     def inbound(self, began: float, took_s: float, untested: str) -> MediaStream:
         """The server's, as we counted it."""

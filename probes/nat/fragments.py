@@ -149,6 +149,8 @@ async def both(path: Path) -> Fragments:
             answer = stun.read(reaction.data)
         except WireError:
             return
+        if answer.kind == "request":
+            return  # our own, sent back by something on the way
         if answer.transaction in large:
             large.discard(answer.transaction)
             if (

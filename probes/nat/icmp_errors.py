@@ -19,8 +19,9 @@ from probes.wire.frame import Endpoint
 FIRST_PORT, LAST_PORT = 33434, 33533
 """Where traceroute has always sent: nothing listens there, and nobody wonders."""
 
-TRIES_MAX = 4
-"""Three round trips in four lost would hide an answer; more tries only ask a silent firewall."""
+TRIES_MAX = 6
+"""Where every fifth round trip is lost, all of them are once in ten thousand times; more tries
+only ask a silent firewall."""
 
 
 async def run(path: Path, port: int | None = None) -> IcmpErrors:

@@ -27,6 +27,10 @@ BETWEEN = 8
 NEAR_S, NEAR = 1.0, 0.05
 """Near enough: systems count seconds, and nobody chooses a refresh time to a twentieth."""
 
+AGAIN_MAX_S = 6.0
+"""One that died within so short a time is made once more: few NATs forget so soon, and one that
+was restarted during the check forgets everything once."""
+
 _SAFE = 0.9
 """Of the longest idle time that a binding survived: by then it is refreshed."""
 
@@ -55,15 +59,26 @@ class Lifetime:
             self._bindings.close()
 
     async def finish(self) -> BindingLifetime:
-        """One trial, of as many seconds as went by since ``begin``."""
+        """One trial, of as many seconds as went by since ``begin``; another one like it where
+        the binding died soon."""
         try:
             if isinstance(self._binding, str) or self._bindings is None:
                 return self._stated((), str(self._binding))
             outcome = await self._bindings.trial(self._binding)
+            outcomes = [outcome]
+            if outcome.alive is False and outcome.idle_s <= AGAIN_MAX_S:
+                outcomes += await self._again(self._bindings, outcome.idle_s)
         finally:
             self.close()
-        trials = () if outcome.untested else (_stated(outcome, "nothing"),)
+        trials = tuple(_stated(each, "nothing") for each in outcomes if not each.untested)
         return self._stated(trials, outcome.untested)
+
+    async def _again(self, bindings: Bindings, idle_s: float) -> list[Outcome]:
+        binding = await bindings.make()
+        if isinstance(binding, str):
+            return []
+        await asyncio.sleep(idle_s - binding.age_s)
+        return [await bindings.trial(binding)]
 
     def _stated(self, trials: tuple[LifetimeTrial, ...], untested: str) -> BindingLifetime:
         return _observation(self._path, self._began, trials, deep=False, untested=untested)

@@ -171,7 +171,8 @@ class _Round:
 
         connecting: set[asyncio.Task[None]] = set()
         met = session.pace.rtt_s >= MEET_S
-        waited = False
+        waited = late = False
+        asked = time.monotonic()
         try:
             async with asyncio.timeout(2 * patience + session.pace.rtt_s + ANSWER_S):
                 async with cancelled_at_end(connecting):
@@ -181,6 +182,8 @@ class _Round:
                             self.untested = f"the echo server did not connect: {why}"
                             return
                         if isinstance(said, Punching) and not connecting:
+                            lag = time.monotonic() - asked - session.pace.rtt_s
+                            late = lag > patience / 2  # the server may be through before us
                             connect = self._connect(held, said.port, number, this, patience)
                             connecting.add(asyncio.create_task(connect))
                         if isinstance(said, Called) and said.outcome == "silent":
@@ -194,8 +197,8 @@ class _Round:
         if this.outcome == "answered":
             return
         self.tries.append(this)
-        self.failed += met or waited
-        self._refused += waited and this.outcome == "refused"
+        self.failed += not late and (met or waited)
+        self._refused += not late and waited and this.outcome == "refused"
 
     async def _connect(
         self, held: Held, port: int, number: int, this: Try, patience: float
@@ -203,6 +206,7 @@ class _Round:
         """Connect to the server's new ``port`` again and again, as the server does to us."""
         session, loop = self._session, asyncio.get_running_loop()
         end = time.monotonic() + patience + session.pace.rtt_s
+        still_there = time.monotonic() + patience - session.pace.rtt_s  # and connecting
         for index in range(AT_ONCE + LATER):
             this.begin_again()  # what the one before met says nothing of this one
             try:
@@ -226,6 +230,8 @@ class _Round:
             except OSError as error:
                 if this.outcome == "answered":
                     return
+                if time.monotonic() > still_there:
+                    return  # whatever came, it may be the system's word after the server's end
                 this.ended(*classify(error))
                 if this.outcome != "refused":
                     return

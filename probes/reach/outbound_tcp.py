@@ -130,7 +130,7 @@ class Reach:
                 raise
             connected_s = this.age_s
             await asyncio.get_running_loop().create_connection(lambda: connection, sock=sock)
-            this.outcome = "mute"
+            this.connected()
             sent = session.probe_frame("tcp", self.port, self._number, connection.own)
             session.unproved[self.port] = sent
             got = await connection.exchange(sent)

@@ -126,7 +126,14 @@ class _Probe:
         try:
             assert datagrams.transport is not None
             datagrams.transport.sendto(sent)
-            got = await waiting
+            try:
+                got = await waiting
+            except OSError as error:
+                late = await self._after(nonce)
+                if late is None:
+                    this.ended(*classify(error))
+                    return
+                got = late
             verdict = read_proof(sent, got, self._session)
             if isinstance(verdict, tuple):
                 this.ended(*verdict)
@@ -137,3 +144,14 @@ class _Probe:
             this.ended(*classify(error))
         finally:
             datagrams.waiting.pop(nonce, None)
+
+    async def _after(self, nonce: bytes) -> bytes | None:
+        """What comes although ICMP said that nothing would: anybody can say that, the answer
+        none but the server can give."""
+        waiting: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.datagrams.waiting[nonce] = waiting
+        try:
+            async with asyncio.timeout(self._session.pace.patience_s):
+                return await waiting
+        except (TimeoutError, OSError):
+            return None

@@ -121,6 +121,7 @@ class End:
         self._clock_hz = rtp.clock_hz(shape.payload_type)
         self._last_timestamp = ssrc
         self._round_trips: list[float] = []
+        self._last_report = 0  # the NTP time of the newest one
         self._last_sr = (0, 0.0)  # its middle NTP bits, and when it arrived
 
     @property
@@ -212,6 +213,9 @@ class End:
             return False
         if sender.ssrc != proof.ssrc or not hmac.compare_digest(proof.data, self._tag(told)):
             return False
+        if sender.ntp <= self._last_report:
+            return False  # a copy, or overtaken: its round trip would be that of its detour
+        self._last_report = sender.ntp
         self.reports_heard += 1
         middle = rtcp.middle(sender.ntp)
         if middle != self._last_sr[0]:

@@ -283,10 +283,12 @@ class CallRequest(Message, frozen=True, kw_only=True, tag="call"):
 
 
 class CallStop(Message, frozen=True, kw_only=True, tag="call-stop"):
-    """No more attempts to ``port`` of request ``id``: the answer is known."""
+    """No more attempts to ``port`` of request ``id``: the answer is known; or, where silence is
+    the answer, once ``after`` attempts have had their time, which a busy server makes late."""
 
     id: Id
     port: PortNumber
+    after: Annotated[int, msgspec.Meta(ge=0, le=32)] = 0
 
 
 class OpenRequest(Message, frozen=True, kw_only=True, tag="open"):

@@ -67,7 +67,7 @@ def unsayable(truth: NatTruth) -> frozenset[str]:
     if truth.present and truth.layers != 1 and not truth.carrier_grade:
         fields.update(("carrier_grade", "layers"))  # private addresses: whose, nothing shows
     if truth.carrier_grade and truth.layers == 1:
-        fields.update(("carrier_grade", "layers"))  # who has no NAT shows no shared address
+        fields.add("layers")  # whether our own router translates as well, nothing shows
     return frozenset(fields)
 
 

@@ -34,10 +34,6 @@ INDEPENDENT, ADDRESS, BOTH = (
     "address-dependent",
     "address-and-port-dependent",
 )
-NEAR_S = 1.0
-FAR_S = 2.0
-"""The longest that all questions together may take on a path of 0 and of 50 ms, without loss."""
-
 Found = tuple[NatMapping, NatFiltering, Punched]
 
 
@@ -81,10 +77,6 @@ def got(test: Unasked) -> set[str]:
     return {a.outcome for a in test.attempts}
 
 
-def longest_s(found: Found) -> float:
-    return max(o.at_s + o.took_s for o in found) - min(o.at_s for o in found)
-
-
 CLASSES = [*itertools.product((INDEPENDENT, ADDRESS, BOTH), repeat=2)]
 
 
@@ -95,7 +87,6 @@ def test_the_nine_classes(mapping: str, filtering: str, rtt_ms: int) -> None:
     found = measured(network, everything)
     assert mapping_class(found[0]) == mapping
     assert filtering_class(found[1]) == filtering
-    assert longest_s(found) <= (FAR_S if rtt_ms else NEAR_S)
     if mapping == BOTH and filtering != BOTH:
         return  # the server's SYN may come in by the mapping that it knows: both can happen
     if rtt_ms:

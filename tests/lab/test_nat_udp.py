@@ -217,7 +217,8 @@ def test_the_default_lifetime_trial(timeout_s: int, alive: bool, tmp_path: File)
 
     with Lab(plain(udp_timeout_s=timeout_s)) as lab, stun_server(lab, "netcheck", tmp_path):
         found = from_client(lab, trial)
-    assert [t.alive for t in found.trials] == [alive]
+    # That it died is looked at twice: a table that was emptied once is no short lifetime.
+    assert {t.alive for t in found.trials} == {alive}
 
 
 @pytest.mark.parametrize("inbound_refresh", [True, False])

@@ -25,6 +25,7 @@ from netcheck.report.model import Report
 from netcheck.server import certificate
 from netcheck.server.embedded import embedded
 from netcheck.server.serve import EchoServer, ServerConfig
+from probes.errors import SetupError
 from probes.observation import Control, InboundTcp, LocalFacts, OutboundTcp, OutboundUdp
 from probes.wire import frame
 from probes.wire.link import Link
@@ -513,3 +514,9 @@ async def test_an_answer_without_the_proof_opens_no_port(folder: Path, answer: b
 def only_messaging() -> Profile:
     (msn,) = (p for p in PROFILES if p.id == "msn-messenger")
     return msgspec.structs.replace(msn, features=[msn.features[0]])
+
+
+async def test_a_stun_server_out_of_reach_of_the_own_address_is_said_to_be_so() -> None:
+    options = Options(link=None, stun=(Link("::1"),), profiles=PROFILES, bind="127.0.0.1")
+    with pytest.raises(SetupError, match=r"no way to ::1: it has no IPv4 address\."):
+        await Check(options).run()

@@ -15,6 +15,7 @@ from probes.pace import (
     Pace,
 )
 from probes.silence import ATTEMPTS_MAX, ATTEMPTS_MIN
+from probes.wire import messages
 
 # Not the very value that is assumed: it cannot be told from nothing measured yet.
 rtts = st.floats(0.00001, 10.0).filter(lambda rtt: rtt != FIRST_RTT_S)
@@ -102,3 +103,19 @@ def test_the_search_for_silence_takes_seconds(rtt: float, fewest_s: float, most_
 def test_before_anything_is_measured_the_path_is_taken_for_a_slow_one() -> None:
     assert Pace().rtt_s == FIRST_RTT_S
     assert Pace().patience_s > after(0.05).patience_s
+
+
+@given(st.lists(rtts, max_size=50))
+def test_a_server_is_never_asked_to_call_for_longer_than_it_does(measured: list[float]) -> None:
+    """It takes a request beyond its bounds for nonsense, and ends the session."""
+    pace = after(*measured)
+    request = messages.CallRequest(
+        id=1,
+        transport="tcp",
+        address="192.0.2.1",
+        ports=(1720,),
+        numbers=(1,),
+        offsets_ms=tuple(round(offset * 1000) for offset in pace.offsets_s(ATTEMPTS_MAX)),
+        patience_ms=round(pace.patience_s * 1000),
+    )
+    assert messages.read_from_client(messages.write(request)) == request

@@ -274,3 +274,13 @@ def test_the_search_goes_on_after_as_many_silences_as_the_loss_asks_for(
     loss: float, silences: int
 ) -> None:
     assert suspect_after(lambda n: loss**n) == silences
+
+
+def test_an_answer_after_a_refusal_takes_no_loss_back() -> None:
+    """Where somebody forges ICMP errors: less than nothing lost would hide real loss."""
+    survey, probed = one_port()
+    found = survey.next_try(1.0, 6, PACE)
+    assert found is not None
+    survey.refused(*found)
+    assert survey.answered(*found) == (1, 0)
+    assert probed.final == "open"

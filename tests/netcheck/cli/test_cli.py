@@ -191,6 +191,13 @@ def test_the_version() -> None:
         (["--bind", "nonsense"], ["'nonsense' is not an IP address of this computer"]),
         (["--bind", "203.0.113.9"], ["'203.0.113.9' is not an IP address of this computer"]),
         (["--bind", "\x1b[2J"], ["is not an IP address"]),
+        (["--bind", "0.0.0.0"], ["'0.0.0.0' is not an IP address of this computer"]),
+        (["--bind", "::"], ["'::' is not an IP address of this computer"]),
+        (["--bind", "224.0.0.1"], ["'224.0.0.1' is not an IP address of this computer"]),
+        (["--bind", "255.255.255.255"], ["is not an IP address of this computer"]),
+        (["--bind", "127.0.0.1"], ["Without a server --bind has nothing to test"]),
+        (["--bind", "127.0.0.1", "--server", "::1"], ["no way to ::1", "IPv6"]),
+        (["--bind", "127.0.0.1", "--stun", "[::1]:9"], ["no way to ::1", "IPv6"]),
         (["--output", "no/such/folder/report.json"], ["no folder"]),
     ],
 )
@@ -384,13 +391,48 @@ def test_an_interrupted_check_gives_what_it_has(number: int, tmp_path: Path) -> 
     assert {f["verdict"] for f in report["features"]} == {"unknown"}
 
 
-def test_a_reader_that_has_seen_enough_is_not_answered_by_a_traceback() -> None:
-    with started("kb", "list") as process:
+@pytest.mark.parametrize("command", [("kb", "list"), ("check", "--only", "ports")])
+def test_a_reader_that_has_seen_enough_is_no_verdict(command: tuple[str, ...]) -> None:
+    with started(*command) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
         assert process.stderr.read() == ""
-        assert process.wait(PATIENCE_S) in (0, 1)
+        assert process.wait(PATIENCE_S) == 141
+
+
+if sys.platform != "win32":
+    import pty
+    import resource
+
+    @pytest.mark.parametrize("files", [24, 64, 200])
+    def test_too_few_files_are_no_verdict(server: str, files: int) -> None:
+        def limit() -> None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+
+        done = netcheck("check", "--server", server, preexec_fn=limit)
+        refused(done, f"only {files} files", "ulimit -n 512")
+
+    def test_a_limit_that_may_be_raised_is_raised() -> None:
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+        def limit() -> None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+
+        done = netcheck("check", "--server", "127.0.0.1:1", "--format", "json", preexec_fn=limit)
+        assert (done.returncode, done.stderr) == (3, "")
+
+    def test_the_name_of_an_article_cannot_take_over_the_terminal() -> None:
+        master, terminal = pty.openpty()
+        command = [*NETCHECK, "kb", "show", "\x1b]0;title\x07\x1b[2J"]
+        subprocess.run(
+            command, stderr=terminal, stdin=subprocess.DEVNULL, env=ENVIRONMENT, check=False
+        )
+        os.close(terminal)
+        said = os.read(master, 4096)
+        os.close(master)
+        assert b"There is no article" in said
+        assert b"\x1b" not in said
 
 
 # Reading
@@ -500,6 +542,13 @@ def test_a_stun_server_is_not_called_an_echo_server() -> None:
     assert f"because the STUN server {at}:3478 could not be reached" in said
     assert f"STUN server {at}:3478, not reached" in said
     assert "on UDP port 3478" in said
+
+
+def test_a_stun_server_without_an_address_is_not_called_an_echo_server() -> None:
+    done = netcheck("check", "--stun", "nosuch.invalid")
+    said = " ".join(done.stdout.split())
+    assert "because the STUN server nosuch.invalid could not be reached" in said
+    assert "cho server nosuch.invalid" not in said
 
 
 def test_what_the_help_says_of_the_parts_is_so() -> None:

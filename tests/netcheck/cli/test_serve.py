@@ -181,6 +181,8 @@ def test_the_certificate_is_kept(tmp_path: Path) -> None:
         (["--listen", "\x1b[2J"], ["is not an IP address"]),
         (["--listen", "203.0.113.9"], ["No control port could be opened", "not this machine's"]),
         (["--listen", "127.0.0.1", "--advertise", "name"], ["--advertise 'name'"]),
+        (["--listen", "127.0.0.1", "--advertise", "0.0.0.0"], ["'0.0.0.0'", "can be called"]),
+        (["--listen", "127.0.0.1", "--advertise", "ff02::1"], ["'ff02::1'", "can be called"]),
         (["--advertise", "203.0.113.9"], ["more --advertise addresses"]),
         (["--certificate", "none.pem"], ["no certificate", "none.pem"]),
         (["--certificate", "empty.pem"], ["cannot be used as a certificate"]),

@@ -124,6 +124,9 @@ CASES: dict[str, tuple[Iterable[AnyObservation], dict[str, tuple[str, int | None
     "files-at-once-unsettled": (
         [at_once(TRANSFER_PORTS[:4], settled=False)], {"receive-files": ("works", None, "")},
     ),
+    "files-at-once-and-then-the-server-went": (
+        [at_once(()), control(confirmed_at_end=False)], {"receive-files": ("works", None, "")},
+    ),
     "files-some-blocked-and-fewer-at-once": (
         [outbound_tcp(6891, silent()), at_once(TRANSFER_PORTS[5:])],
         {"receive-files": ("limited", 5, "TCP 6891 is blocked")},

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netcheck import kb
-from netcheck.cause import CAUSES
+from netcheck.cause import CAUSES, Cause
 from netcheck.diagnosis import Diagnosis, diagnose
+from netcheck.diagnosis.findings import graded
 from netcheck.report.model import Finding
 from probes.observation import AnyObservation, ControlAttempt
 
@@ -456,3 +457,16 @@ def test_findings_are_sound_whatever_was_measured(
         assert list(dict.fromkeys(ports)) == ports
     for feature in diagnosis.features:
         assert set(feature.findings) <= set(ids)
+
+
+@pytest.mark.parametrize("shared", ["carrier-grade-nat", "double-nat"])
+def test_a_shared_address_is_no_aside_where_it_keeps_calls_out(shared: Cause) -> None:
+    def found(cause: Cause) -> Finding:
+        return Finding(
+            id=cause, cause=cause, severity="info", article=cause, title="", evidence=[]
+        )  # fmt: skip
+
+    alone = graded([found(shared)], [])
+    assert [f.severity for f in alone] == ["info"]
+    together = graded([found(shared), found("inbound-tcp-blocked")], [])
+    assert {f.cause: f.severity for f in together}[shared] == "warning"

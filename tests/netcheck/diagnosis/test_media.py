@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netcheck.diagnosis import media
+from netcheck import profile
+from netcheck.diagnosis import diagnose, media
 from netcheck.diagnosis import ports as judging
 from netcheck.diagnosis.clue import Clue
 from netcheck.diagnosis.facts import Facts
@@ -310,3 +312,42 @@ def test_whatever_was_counted_is_judged(
     for clue in clues(*changes):
         assert clue.evidence
         assert ids.issuperset(clue.evidence)
+
+
+@pytest.mark.parametrize(
+    ("seen", "little"),
+    [
+        ([], False),
+        (streams(), True),
+        (streams(out=85), False),
+        ([stream("audio", "outbound")], False),  # nothing is known of the way back
+        (streams(untested="no"), False),
+        (streams(sent=30), False),  # too few to tell
+    ],
+)
+def test_what_tcp_repeats_is_no_loss_where_the_streams_lost_nothing(
+    seen: list[MediaStream], little: bool
+) -> None:
+    assert media.shows_little_loss(facts(*seen), 0.05) == little
+    found = diagnose(profile.built_in(), PLAN, network(loss(12), *seen)).findings
+    assert any(f.cause == "high-loss" for f in found) != little
+
+
+@pytest.mark.parametrize(
+    ("losses", "took_s", "late", "poor"),
+    [
+        ((4, 5, 8, 5, 1, 0, 0, 0, 0, 0, 0, 0), 1.1, 0, False),
+        ((4, 5, 8, 5, 1, 0, 0, 0, 0, 0, 0, 0), 1.1, 9, True),  # not lost, and yet missed
+        ((4, 5, 8, 0, 1, 0, 1, 2, 0, 0, 2, 0), 1.1, 0, True),  # and it went on
+        ((4, 5, 8, 5, 1, 0, 0, 0, 0, 0, 0, 0), 2.9, 0, True),  # too little came after it
+        ((), 1.1, 0, True),
+    ],
+)
+def test_what_only_our_own_packets_pushed_out_is_not_poor(
+    losses: tuple[int, ...], took_s: float, late: int, poor: bool
+) -> None:
+    """As by a router that lets 300 packets a second pass."""
+    seen = stream("audio", "outbound", 127, losses=losses, late=late)
+    sample = msgspec.structs.replace(closed_range(), took_s=took_s)
+    found = [c for c in clues(seen, sample) if c.cause == "poor-media"]
+    assert bool(found) == poor

@@ -396,6 +396,25 @@ def test_lifetimes(
     assert report.refreshed_by == refreshed
 
 
+@pytest.mark.parametrize("opened", [True, False, None])
+@pytest.mark.parametrize("tests", [SILENT, ()], ids=["strict", "filtering-unknown"])
+@pytest.mark.parametrize("mapped", [(1, 1, 1, 1), (1, 2, 3, 4)], ids=["one", "many"])
+def test_a_peer_who_calls_at_the_same_time(
+    mapped: tuple[int, ...], tests: tuple[Unasked, ...], opened: bool | None
+) -> None:
+    found = judged(
+        Punched(id="punch", at_s=0.1, took_s=0.1, mapped=None, opened=opened),
+        mapping(*mapped, transport="tcp"),
+        filtering(*tests, transport="tcp"),
+        control(confirmed_at_end=True),
+    )
+    many, strict = mapped != (1, 1, 1, 1), bool(tests)
+    # What came about with our partner shows nothing of a peer who calls another mapping, but
+    # what did not is no better for him.
+    expected = False if many and strict else None if many and opened else opened
+    assert found.simultaneous_open is expected
+
+
 def test_other_facts() -> None:
     punched = Punched(id="punch", at_s=0.1, took_s=0.1, mapped=None, opened=True)
     found = judged(punched, mapping(50000, 50000, transport="tcp"))

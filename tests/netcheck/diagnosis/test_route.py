@@ -241,6 +241,9 @@ def test_loss_never_names_another_device(stops: int, loss: float, seed: int) -> 
         ([mapper("192.168.100.2")], 2, None),
         ([mapper(PUBLIC)], None, None),
         ([mapper(PUBLIC), lives_at(1)], 1, False),
+        # A router that claims one thing and does another.
+        ([mapper("100.64.3.2"), lives_at(1)], None, None),
+        ([mapper("192.168.100.2"), lives_at(1)], None, False),
         ([mapper(None)], None, None),
         # Another public address: a router with two lines, unless it passes packets to ours on.
         ([mapper("198.18.7.7")], None, None),
@@ -250,6 +253,8 @@ def test_loss_never_names_another_device(stops: int, loss: float, seed: int) -> 
         ([opened(GATEWAY, "10.0.0.1", "203.0.113.1"), lives_at(2, GATEWAY)], None, None),
         # Shared addresses far away are the server's carrier's.
         ([opened(GATEWAY, "203.0.113.1", "100.64.0.1"), lives_at(2, GATEWAY)], None, None),
+        # A router of ours that shows its public address, in front of a carrier's.
+        ([opened("192.0.2.1", "100.64.0.1", "203.0.113.1"), lives_at(2, "192.0.2.1")], 2, True),
         # Someone else than the owner of the address answers for it.
         ([HOME, own_address(Hop(ttl=1, address=GATEWAY, end=True, sent=1))], None, None),
         # It kept the packet without a word, where it answered others.
@@ -412,6 +417,24 @@ def test_out_of_order_is_a_question_of_its_own_only_where_fragments_pass() -> No
     assert (judged.fragments, judged.fragments_out_of_order) == ("pass", "dropped")
     judged, _ = route.judge(facts(DROPPED, backwards), BEHIND_NAT)
     assert (judged.fragments, judged.fragments_out_of_order) == ("dropped", "unknown")
+
+
+def test_fragments_that_are_larger_than_the_path_takes_say_nothing() -> None:
+    def judged(*sizes: SizeTried) -> tuple[str, int | None]:
+        tried = PathMtu(id="path-mtu", at_s=1.0, took_s=0.2, sizes=sizes)
+        nat, _ = route.judge(facts(DROPPED, tried), BEHIND_NAT)
+        return nat.fragments, nat.path_mtu
+
+    small = size(156, 14, 14)
+    assert judged(small, size(1500, 1, 1)) == ("dropped", 1500)
+    assert judged(small, size(576, 1, 1), size(577, 14, 0), size(1500, 14, 0)) == ("unknown", 576)
+    backwards = fragments(14, 0, 14, 14, order="out-of-order")
+    tried = PathMtu(
+        id="path-mtu", at_s=1.0, took_s=0.2,
+        sizes=(small, size(576, 1, 1), size(577, 14, 0), size(1500, 14, 0)),
+    )  # fmt: skip
+    nat, _ = route.judge(facts(DROPPED, backwards, tried), BEHIND_NAT)
+    assert nat.fragments_out_of_order == "unknown"
 
 
 def size(size: int, sent: int, answers: int, limit: int | None = None) -> SizeTried:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from netcheck import kb
-from netcheck.report.model import Feature, Port, Report, Verdict
-from netcheck.report.page import MIN_WIDTH, clean, options_for
+from netcheck.report.model import Feature, Finding, Port, Report, Verdict
+from netcheck.report.page import MIN_WIDTH, Page, clean, options_for
 from netcheck.report.text import render, summary
 from probes.observation import AnyObservation
 
@@ -275,12 +275,67 @@ def test_articles_are_filled_in_with_the_values_of_the_report() -> None:
     assert "What to do" in text
     assert report.host.addresses[0] in text
     assert "--articles" not in text
-    assert all(len(line) <= 80 for line in text.splitlines())
+    articles = [
+        kb.render(kb.article_for(f.cause), kb.values_of(report, f)) for f in report.findings
+    ]
+    fences = re.findall(r"(?ms)^ *```(.*?)^ *```$", "\n".join(articles))
+    commands = {line.strip() for fence in fences for line in fence.splitlines()}
+    assert all(len(line) <= 80 or line.strip() in commands for line in text.splitlines())
     plain = render(report, articles=True, ascii_only=True)
     assert plain.isascii()
 
 
 # ---- details ----
+
+
+def _one_way(kind: str, feature: str) -> tuple[Feature, Finding]:
+    finding = Finding(
+        id=f"one-way-media-{kind}",
+        cause="one-way-media",
+        severity="warning",
+        article="one-way-media",
+        title="In a call, only one of the two hears or sees the other",
+        evidence=[],
+        parameters={"direction": "inbound", "kind": kind},
+    )
+    affected = Feature(
+        profile="netmeeting", feature=kind, title=feature, verdict="unknown", summary="",
+        findings=[finding.id],
+    )  # fmt: skip
+    return affected, finding
+
+
+def test_an_article_about_sound_and_picture_denies_neither() -> None:
+    audio, video = _one_way("audio", "Hear"), _one_way("video", "See")
+    both = msgspec.structs.replace(
+        all_good(), features=[audio[0], video[0]], findings=[audio[1], video[1]]
+    )
+    said = " ".join(render(both, articles=True).split())
+    assert "none by this finding" not in said
+    assert "Hear, See" in said
+    one = msgspec.structs.replace(both, features=[audio[0]], findings=[audio[1]])
+    assert "none by this finding" in " ".join(render(one, articles=True).split())
+
+
+@pytest.mark.parametrize("width", [40, 80])
+@pytest.mark.parametrize("colour", [False, True])
+def test_a_command_is_never_broken_over_lines(width: int, colour: bool) -> None:
+    """Whoever copies the first half of one runs another command."""
+    whole = (
+        "/ip firewall nat add chain=dstnat action=dst-nat protocol=tcp dst-port=1720 "
+        "in-interface-list=WAN to-addresses=192.168.1.23"
+    )
+    page = Page(width=width, colour=colour, ascii_only=False)
+    page.markdown(
+        f"Text that goes on for longer than the width of the page, which is why it is wrapped.\n\n"
+        f"1. A step\n\n   ```routeros\n   {whole}\n   short\n   {whole} 2\n   ```\n\n"
+        f"```sh\n{whole} 3\n```\n"
+    )
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", page.text())
+    lines = [line.strip() for line in shown.splitlines()]
+    assert [line for line in lines if "add chain" in line] == [whole, f"{whole} 2", f"{whole} 3"]
+    assert "short" in lines
+    assert all(len(line) <= width for line in shown.splitlines() if whole not in line)
 
 
 def test_ports_that_fared_the_same_share_a_row() -> None:

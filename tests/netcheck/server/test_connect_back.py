@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -197,6 +198,31 @@ async def test_the_client_can_stop_the_calls_to_a_port(serve: Serve) -> None:
         await client.say(CallStop(id=5, port=port + 1))  # neither of these is one
         await client.say(CallStop(id=6, port=port))
         await client.say(CallStop(id=5, port=port))
+        await client.next(CallsDone)
+
+
+async def test_a_stop_for_silence_waits_for_the_calls_it_rests_on(serve: Serve) -> None:
+    """Where the server was busy, fewer were made by then than the client reckons."""
+    server = await serve()
+    async with session(server) as client, listening(lambda _: None, keep=True) as port:
+        await client.hello(tcp=(port,))
+        await client.say(call(port, offsets_ms=(0, 50, 100, 30_000), patience_ms=100))
+        began = time.monotonic()
+        await client.say(CallStop(id=5, port=port, after=3))
+        said = [await client.next(Called) for _ in range(3)]
+        await client.next(CallsDone)
+        assert [c.outcome for c in said] == ["mute"] * 3
+        assert 0.2 <= time.monotonic() - began < PATIENCE_S  # the third had its patience
+
+
+async def test_a_stop_behind_the_calls_it_rests_on_ends_at_once(serve: Serve) -> None:
+    server = await serve()
+    async with session(server) as client, listening(lambda _: None, keep=True) as port:
+        await client.hello(tcp=(port,))
+        await client.say(call(port, offsets_ms=(0, 10, 30_000), patience_ms=50))
+        await asyncio.sleep(0.2)
+        await client.say(CallStop(id=5, port=port, after=2))
+        assert [(await client.next(Called)).outcome for _ in range(2)] == ["mute"] * 2
         await client.next(CallsDone)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -304,3 +305,48 @@ async def test_an_address_that_this_computer_does_not_have() -> None:
     )
     streams = by_id(await rtp_streams.run(made, duration_s=0.2))
     assert all(s.untested.startswith("this computer: ") for s in streams.values())
+
+
+async def test_what_leaves_after_the_server_has_stopped_listening_is_not_lost() -> None:
+    """A computer that stood still in the middle says what it sent, not what it meant to."""
+
+    class Stalling:
+        def __init__(self) -> None:
+            self.end = SimpleNamespace(shape=rtp_streams.SHAPES["audio"])
+            self.sent_at: list[float] = []
+
+        def send(self, due: Any, began: float) -> None:
+            self.sent_at.append(time.monotonic() - began)
+            if len(self.sent_at) == 5:
+                time.sleep(0.6)
+
+    stalling = Stalling()
+    await rtp_streams._play([cast(Any, stalling)], 0.4, 0.5)
+    assert len(stalling.sent_at) == 5
+    whole = Stalling()
+    await rtp_streams._play([cast(Any, whole)], 0.4, 0.9)
+    assert len(whole.sent_at) > 20
+
+
+@pytest.mark.parametrize(
+    ("slowest_s", "passes", "known"), [(0.02, False, True), (3.0, False, False), (3.0, True, True)]
+)
+async def test_a_server_that_could_not_wait_for_it_says_nothing_of_a_stream(
+    data_dir: Path, slowest_s: float, passes: bool, known: bool
+) -> None:
+    """A queue of seconds on the way out: the server ends its count before anything arrives."""
+    async with session(data_dir) as (opened, server):
+
+        def fate(direction: Direction, number: int) -> tuple[float, ...]:
+            opened.slowest_s = slowest_s  # as the heartbeats would tell
+            return (0.0,) if passes or direction == "inbound" else ()
+
+        relay = Relay(address(), CLIENT, server.addresses[0], fate)
+        opened.control = cast(ControlLine, RelayedLine(opened.control, relay))
+        opened.server_address = relay.address
+        try:
+            streams = by_id(await rtp_streams.run(opened, duration_s=SHORT_S))
+        finally:
+            relay.close()
+    assert (streams["audio-outbound"].untested == "") == known
+    assert streams["audio-inbound"].untested == ""

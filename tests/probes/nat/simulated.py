@@ -122,6 +122,11 @@ class Simulation(asyncio.DatagramProtocol):
         for transport in (*self._sockets.values(), *self._doors.values()):
             transport.close()
 
+    def forget(self) -> None:
+        """The NAT is restarted."""
+        for mapping in self._mappings.values():
+            mapping.last = float("-inf")
+
     def _lost(self) -> bool:
         return self._random.random() < self.nat.loss
 

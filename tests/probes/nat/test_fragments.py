@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import struct
+from typing import cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.nat import fragments
 from probes.nat.fragments import Tried, means_dropped
-from probes.path import Path
+from probes.path import Path, StunServer
 from tests.probes.nat.sized_server import behind, up_to
 
 HERE = "127.0.62.4"
@@ -69,3 +72,33 @@ def test_a_datagram_in_two_pieces_is_expected_to_be_lost_twice_as_easily() -> No
     path.control_tally.add(500, 190)
     assert not means_dropped(path, 12, Tried(small=12, small_answered=10))
     assert means_dropped(path, 32, Tried(small=32, small_answered=26))
+
+
+async def test_our_own_requests_sent_back_are_no_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A box that mirrors small datagrams does not make the large ones look lost."""
+
+    class Mirror(asyncio.DatagramProtocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = cast(asyncio.DatagramTransport, transport)
+
+        def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+            if len(data) < 1000:
+                self.transport.sendto(data, addr)
+
+    monkeypatch.setattr("probes.hop_errors.local_mtu", lambda _: 1500)
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(Mirror, local_addr=(HERE, 0))
+    path = Path(
+        server_address=HERE,
+        local_address=HERE,
+        began=0.0,
+        stun=StunServer(address=HERE, port=transport.get_extra_info("sockname")[1]),
+    )
+    path.pace = path.pace.measured(0.001)
+    path.control_tally.add(500, 0)
+    try:
+        found = await fragments.both(path)
+    finally:
+        transport.close()
+    assert found.sent > 0
+    assert (found.answered, found.control_answered) == (0, 0)

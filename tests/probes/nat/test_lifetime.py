@@ -41,9 +41,28 @@ async def test_a_binding_that_died(loss: float) -> None:
     nat = Nat(lifetime_s=0.5, loss=loss)
     async with simulated(nat) as simulation:
         found = await one_trial(simulation, 0.6)
-    (trial,) = found.trials
-    assert trial.alive is False
-    assert trial.idle_s >= 0.6
+    assert [t.alive for t in found.trials] == [False, False]  # it was made sure
+    assert min(t.idle_s for t in found.trials) >= 0.6
+
+
+async def test_a_nat_that_forgets_everything_once_says_nothing_of_lifetimes() -> None:
+    async with simulated(Nat(lifetime_s=60)) as simulation:
+        path = known(simulation.path())
+        trial = lifetime.Lifetime()
+        await trial.begin(path)
+        simulation.forget()
+        await asyncio.sleep(0.2)
+        found = await trial.finish()
+    assert [t.alive for t in found.trials] == [False, True]
+    life = binding_lifetime.judge(Facts((found,)))
+    assert (life.found_s, life.at_least_s, life.at_most_s) == (None, None, None)
+
+
+async def test_one_that_lived_long_is_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifetime, "AGAIN_MAX_S", 0.5)
+    async with simulated(Nat(lifetime_s=0.5)) as simulation:
+        found = await one_trial(simulation, 0.6)
+    assert [t.alive for t in found.trials] == [False]
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ class Silent:
         for said in nothing:
             yield said
 
-    def stop_call(self, request_id: int, port: int) -> None:
+    def stop_call(self, request_id: int, port: int, after: int = 0) -> None:
         pass
 
     async def proven(self, wait_s: float) -> tuple[str, ...]:

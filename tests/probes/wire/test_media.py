@@ -72,8 +72,8 @@ def test_a_round_trip_comes_out_of_reports() -> None:
 
 def test_a_report_of_very_many_parts_is_not_read() -> None:
     _, other = pair()
-    report = rtcp.SenderReport(ssrc=OURS, ntp=1 << 32, timestamp=1, packets=1, octets=1)
-    for parts in (0, 1, 300):
+    for at, parts in enumerate((0, 1, 300), start=1):
+        report = rtcp.SenderReport(ssrc=OURS, ntp=at << 32, timestamp=1, packets=1, octets=1)
         told = rtcp.write((report, *(rtcp.Bye(ssrcs=(OURS,)) for _ in range(parts))))
         tag = hmac.digest(SECRET, told, "sha256")[: media.TAG_SIZE]
         proof = rtcp.write_part(rtcp.App(ssrc=OURS, name=b"nchk", data=tag))
@@ -228,3 +228,16 @@ def test_no_pair_at_all_is_an_error_that_leaves_nothing_open() -> None:
 )
 def test_how_old_a_datagram_is(notes: list[tuple[int, int, bytes]], age: float) -> None:
     assert media.age_s(notes, 100.0) == age
+
+
+def test_a_report_that_comes_again_later_makes_no_round_trip_longer() -> None:
+    one, other = pair()
+    first = one.report(10.0)
+    assert other.hear_report(first, 10.02)
+    assert one.hear_report(answer := other.report(10.5), 10.52)
+    assert not one.hear_report(answer, 11.5)
+    assert other.hear_report(one.report(11.0), 11.02)
+    assert not other.hear_report(first, 11.1)  # an old one, replayed
+    assert one.hear_report(other.report(11.5), 11.52)
+    assert one.round_trip_s == pytest.approx(0.04, abs=1e-3)
+    assert other.round_trip_s == pytest.approx(0.04, abs=1e-3)

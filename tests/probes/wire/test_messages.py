@@ -203,7 +203,10 @@ def test_what_is_needed_must_be_there(missing: str) -> None:
             messages.Refusal(id=3, reason="limit", detail="why"),
             '{"type":"refusal","id":3,"reason":"limit","detail":"why"}',
         ),
-        (messages.CallStop(id=3, port=80), '{"type":"call-stop","id":3,"port":80}'),
+        (
+            messages.CallStop(id=3, port=80, after=6),
+            '{"type":"call-stop","id":3,"port":80,"after":6}',
+        ),
         (
             messages.OpenRequest(id=3, transport="udp", count=1),
             '{"type":"open","id":3,"transport":"udp","ports":[],"count":1}',
