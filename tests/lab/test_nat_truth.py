@@ -1,17 +1,16 @@
 """How every NAT of the lab behaves, by the real command: its verdicts are the truth.
 
 Without loss everything is known but what nobody can know there; with loss a verdict that rests
-on silence may be unknown, and none is wrong.  Checks mostly wait, so several run at a time.
+on silence may be unknown, and none is wrong.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import asdict, replace
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import pytest
 
@@ -24,7 +23,6 @@ from tests.lab.network import Lab
 if sys.platform != "linux":
     raise ImportError("the lab is made of Linux network namespaces")
 
-AT_ONCE = 5  # two cores are busy with them
 LOSSES = (0, 10)
 
 
@@ -34,26 +32,6 @@ class Asked(NamedTuple):
     name: str
     make: Callable[[], Report]
     scenario: NatScenario | None = None
-
-
-Reported = Callable[[Asked], Report]
-
-
-@pytest.fixture(scope="module")
-def reported(request: pytest.FixtureRequest) -> Iterator[Reported]:
-    """Gives the reports that the chosen tests of this module ask for, all of them begun."""
-    chosen = (each for each in request.session.items if isinstance(each, pytest.Function))
-    mine = (each for each in chosen if each.module is request.module)
-    params = (each.callspec.params for each in mine if "asked" in each.fixturenames)
-    asked = [cast(Asked, each["asked"]) for each in params]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        # The one that waits longest comes first.
-        begun = {
-            each.name: pool.submit(each.make)
-            for each in sorted(asked, key=lambda each: each is not DEEP)
-        }
-        yield lambda asked: begun[asked.name].result()
-        pool.shutdown(cancel_futures=True)
 
 
 def of(scenario: NatScenario, loss: int) -> Asked:
@@ -79,8 +57,8 @@ def shown(report: Report) -> str:
 @pytest.mark.parametrize(
     "asked", [of(each, loss) for each in NAT_SCENARIOS for loss in LOSSES], ids=named
 )
-def test_every_verdict_is_true(asked: Asked, reported: Reported) -> None:
-    report, scenario = reported(asked), asked.scenario
+def test_every_verdict_is_true(asked: Asked) -> None:
+    report, scenario = asked.make(), asked.scenario
     assert scenario is not None
     found = judge(scenario.truth, report)
     assert said(found, "wrong") == [], shown(report)
@@ -132,10 +110,8 @@ def by(server: Foreign, network: str, *options: str, addresses: int = 2) -> Aske
     ],
     ids=named,
 )
-def test_the_servers_of_others_show_the_same(
-    asked: Asked, network: str, expected: Quick, reported: Reported
-) -> None:
-    nat = reported(asked)["nat"]
+def test_the_servers_of_others_show_the_same(asked: Asked, network: str, expected: Quick) -> None:
+    nat = asked.make()["nat"]
     assert tuple(nat[name] for name in QUICK) == expected
     assert nat["present"] is NETWORKS[network].nat
     assert nat["public_addresses"] == [NETWORKS[network].public]
@@ -152,9 +128,9 @@ def test_the_servers_of_others_show_the_same(
     ids=named,
 )
 def test_a_second_address_that_nobody_vouches_for_is_not_asked(
-    asked: Asked, expected: Quick, reported: Reported
+    asked: Asked, expected: Quick
 ) -> None:
-    nat = reported(asked)["nat"]
+    nat = asked.make()["nat"]
     assert tuple(nat[name] for name in QUICK) == expected
 
 
@@ -166,18 +142,16 @@ def test_a_second_address_that_nobody_vouches_for_is_not_asked(
     ],
     ids=named,
 )
-def test_a_server_of_one_address_and_port_leaves_most_unknown(
-    asked: Asked, keeps: bool, reported: Reported
-) -> None:
-    nat = reported(asked)["nat"]
+def test_a_server_of_one_address_and_port_leaves_most_unknown(asked: Asked, keeps: bool) -> None:
+    nat = asked.make()["nat"]
     assert tuple(nat[name] for name in QUICK) == ("unknown", "unknown", None, keeps)
     assert nat["present"] is True
 
 
 @pytest.mark.parametrize("asked", [by("coturn", "plain", *BOTH)], ids=named)
-def test_what_a_stun_server_cannot_show_is_unknown(asked: Asked, reported: Reported) -> None:
+def test_what_a_stun_server_cannot_show_is_unknown(asked: Asked) -> None:
     """It neither calls nor keeps a record, whatever the depth."""
-    report = reported(asked)
+    report = asked.make()
     nat = report["nat"]
     assert (nat["mapping"], nat["tcp_mapping"]) == (EIM, EIM)
     assert (nat["tcp_filtering"], nat["tcp_unsolicited"]) == ("unknown", "unknown")
@@ -197,8 +171,8 @@ DEEP = Asked(
 
 
 @pytest.mark.parametrize("asked", [DEEP], ids=named)
-def test_a_deep_check_finds_how_long_a_binding_lives(asked: Asked, reported: Reported) -> None:
-    report, scenario = reported(asked), asked.scenario
+def test_a_deep_check_finds_how_long_a_binding_lives(asked: Asked) -> None:
+    report, scenario = asked.make(), asked.scenario
     assert scenario is not None
     found = judge(scenario.truth, report, deep=True)
     assert [each for each in found if each.judgement != "right"] == [], shown(report)
