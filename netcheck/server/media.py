@@ -279,6 +279,10 @@ class _Socket(asyncio.DatagramProtocol):
         loop = asyncio.get_running_loop()
         if sys.platform == "linux":
             self._sock.setsockopt(socket.SOL_SOCKET, media.SO_TIMESTAMPNS, 1)
+            if self._sock.family == socket.AF_INET:
+                self._sock.setsockopt(
+                    socket.IPPROTO_IP, media.IP_MTU_DISCOVER, media.IP_PMTUDISC_DONT
+                )
             loop.add_reader(self._sock, self._readable)
         else:
             self._transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=self._sock)

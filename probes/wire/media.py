@@ -44,6 +44,10 @@ _TIMESPEC = struct.Struct("@ll")
 SO_TIMESTAMPNS = 35
 """Linux (asm-generic/socket.h): the kernel's receive time with each datagram; socket(7)."""
 
+IP_MTU_DISCOVER, IP_PMTUDISC_DONT = 10, 0
+"""Linux (linux/in.h; ip(7)): without them datagrams say that nobody may fragment them, as those
+of the applications did not: a path of small packets would then stop our pictures and not theirs."""
+
 
 class Closable(Protocol):
     """All that is asked of a socket here."""

@@ -120,6 +120,14 @@ def test_it_gets_through(network: Network) -> None:
     assert outcome(facts) == outcome(facts, "video") == "met"
 
 
+def test_a_path_of_small_packets_stops_no_picture() -> None:
+    """A black hole for larger ones; what may be fragmented is."""
+    facts = heard(Network(nat=False, mtu=576, mtu_icmp=False))
+    assert stated(facts)["video-outbound"].received
+    assert causes(facts) == set()
+    assert (outcome(facts, "audio"), outcome(facts, "video")) == ("met", "met")
+
+
 def test_loss_is_heard() -> None:
     facts = heard(Network(nat=False, rtt_ms=50, loss_percent=15), SECONDS)
     for name, stream in shown(facts).items():
