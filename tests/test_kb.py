@@ -407,8 +407,14 @@ def test_what_is_not_known_to_be_tcp_is_not_said_to_be(name: str) -> None:
 
 
 def test_remedy_fills_in() -> None:
-    assert kb.remedy(article("inbound-tcp-blocked"), {**FULL, "ports": [*FILES]}) == (
+    values = {**FULL, "ports": [*FILES]}
+    one = {name: value for name, value in values.items() if name != "outer_router"}
+    assert kb.remedy(article("inbound-tcp-blocked"), one) == (
         "Forward TCP ports 6891–6900 on your router (192.168.1.1) to 192.168.1.7."
+    )
+    assert kb.remedy(article("inbound-tcp-blocked"), values) == (
+        "Forward TCP ports 6891–6900 twice: on the router at 192.168.0.1 to your own router, and "
+        "on your own (192.168.1.1) to 192.168.1.7."
     )
 
 

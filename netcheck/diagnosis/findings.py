@@ -143,6 +143,8 @@ def _port(facts: Facts, port: Port, ports: list[Port]) -> Iterator[Clue]:
         shown = port.local_port or port.port
     elif port.direction == "inbound":
         parameters["called_address"] = _called_address(facts, port)
+        if port.state == "blocked" and (further := route.further_router(facts)):
+            parameters["outer_router"] = further
         if port.remote_port:
             shown = None  # the local port was any that was free
             if not _so_is_the_rest(port, ports):

@@ -109,6 +109,14 @@ def clues(facts: Facts, nat: Nat) -> Iterator[Clue]:
         )
 
 
+def further_router(facts: Facts) -> str | None:
+    """The router behind our own, where that one surely does not have the public address: what
+    nobody outside gets through, ends there first."""
+    own = next((h for h in facts.hops if h.aim == "own-address" and not h.untested), None)
+    passed_on = own is not None and any(h.address and not h.end for h in own.hops)
+    return _second_router(facts) if passed_on else None
+
+
 def breaks_at(
     facts: Facts, transport: Transport, port: int
 ) -> tuple[Place, str | None, tuple[str, ...]] | None:

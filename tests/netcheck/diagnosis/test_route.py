@@ -496,3 +496,19 @@ def test_what_gateways_and_resolvers_say_is_passed_on() -> None:
 def test_nothing_known_changes_nothing() -> None:
     assert route.judge(Facts([]), Nat()) == (Nat(), [])
     assert not list(route.clues(Facts([]), Nat()))
+
+
+@pytest.mark.parametrize(
+    ("observations", "expected"),
+    [
+        ([], None),
+        ([opened(GATEWAY, "10.0.0.1", "203.0.113.1")], None),
+        ([opened(GATEWAY, "10.0.0.1", "203.0.113.1"), lives_at(2, GATEWAY)], "10.0.0.1"),
+        ([opened(GATEWAY, "10.0.0.1", "203.0.113.1"), lives_at(1)], None),
+        # Behind our own router begins the Internet.
+        ([opened(GATEWAY, "203.0.113.1"), lives_at(2, GATEWAY)], None),
+    ],
+)
+def test_a_router_behind_our_own(observations: list[AnyObservation], expected: str | None) -> None:
+    """Whether ours translates as well is not known, and forwarding has to begin there anyway."""
+    assert route.further_router(facts(*observations)) == expected
