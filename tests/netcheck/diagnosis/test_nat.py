@@ -541,8 +541,8 @@ def test_any_observations_have_a_meaning(some: list[AnyObservation], lost: int) 
 
 @given(st.lists(_anything, max_size=6))
 def test_a_lossy_path_takes_no_silence_for_an_answer(some: list[AnyObservation]) -> None:
-    """Where half of everything was lost, only what arrived, or was refused, means anything."""
-    facts = Facts((*some, loss(100, 200)))
+    """Where most of everything was lost, only what arrived, or was refused, means anything."""
+    facts = Facts((*some, loss(140, 200)))
     found = nat.judge(facts)
     assert found.hairpin is not False
     if found.filtering != "unknown":
