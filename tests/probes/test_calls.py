@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import cast
@@ -55,3 +56,48 @@ async def test_on_the_slowest_path_a_server_is_asked_for_what_it_does(
         assert messages.read_from_client(messages.write(request)) == request
         assert len(request.offsets_ms) >= (most if rtt_s < 0.6 else 3)
     assert len(asked.requests[0].offsets_ms) >= ATTEMPTS_MIN
+
+
+class _Stopped(_Asked):
+    """Nobody hears the calls; they end when they are to stop, which is kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.after: list[int] = []
+        self._over = asyncio.Event()
+
+    async def call(
+        self, request: Callable[[int], messages.CallRequest]
+    ) -> AsyncIterator[messages.Called | messages.Refusal]:
+        self.requests.append(request(1))
+        await self._over.wait()
+        nothing: tuple[messages.Called, ...] = ()
+        for said in nothing:
+            yield said
+
+    def stop_call(self, request_id: int, port: int, after: int = 0) -> None:
+        self.after.append(after)
+        self._over.set()
+
+
+@pytest.mark.parametrize(
+    ("spare", "lost", "more"), [((0, 0), 0, 0), ((3, 9), 0, 3), ((3, 9), 1, 9)]
+)
+async def test_a_stop_for_silence_names_the_calls_it_rests_on(
+    spare: tuple[int, int], lost: int, more: int
+) -> None:
+    """A busy server makes them later than was asked, and must not end them unmade."""
+    stopped = _Stopped()
+    session = Session(
+        control=cast(ControlLine, stopped),
+        session_id=bytes(8),
+        secret=bytes(32),
+        server_address="127.0.0.1",
+        local_address="127.0.0.1",
+        began=time.monotonic(),
+    )
+    session.pace = Pace().measured(0.001)
+    session.control_tally.add(1000, lost)
+    await Calls(session, "tcp", [Called(1720, 1)], gap_s=0.02, spare=spare).run("127.0.0.1")
+    assert len(stopped.after) == 1
+    assert stopped.after[0] >= ATTEMPTS_MIN + more

@@ -103,6 +103,26 @@ async def test_too_much_loss_ends_undecided() -> None:
     assert not result.decided
 
 
+async def test_loss_that_is_noticed_late_asks_for_more() -> None:
+    """Whether the last controls are lost is known only after the tries that seemed enough."""
+
+    class Dying(Line):
+        def ask(self, *, control: bool) -> Question:
+            self.controls += control
+            self.loss = float(self.controls > 4)
+            return super().ask(control=control)
+
+        controls = 0
+
+    path = a_path()
+    path.pace = path.pace.measured(0.2)  # so long that nothing is overdue by then
+    path.tallies["udp"].add(20, 0)
+    result = await Dying(blocked=True).run(path)
+    assert path.tallies["udp"].lost > 0
+    assert result.controls_heard == 4
+    assert result.decided
+
+
 async def test_a_bound_of_tries() -> None:
     result = await Line(loss=1.0).run(a_path(), tries_max=3)
     assert len(result.attempts) == 3

@@ -269,6 +269,9 @@ TWENTY = range(50000, 50020)
         ([(p, p) for p in range(50000, 50010)], True, None, None),  # too few for these
         ([(p, p if p % 4 else p + 1000) for p in TWENTY], True, True, None),
         ([(p, p if p < 50004 else p + 1000) for p in TWENTY], None, True, True),
+        # One or two of the wrong parity may be an accident; four are none.
+        ([(p, p if p < 50018 else p + 1) for p in TWENTY], True, None, True),
+        ([(p, p if p < 50016 else p + 1) for p in TWENTY], True, False, True),
         ([(p, None) for p in TWENTY], None, None, None),
         ([], None, None, None),
     ],
