@@ -16,8 +16,8 @@ from collections import Counter
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
-from netcheck.server.connect_back import forbidden
 from netcheck.server.limits import ServerLimits
+from netcheck.server.permission import forbidden
 from netcheck.server.session import Session, canonical, neighbourhood
 from probes.wire import media, rtp
 from probes.wire.frame import Endpoint

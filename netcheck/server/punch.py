@@ -14,7 +14,8 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from netcheck.server.connect_back import Switchboard, converse, forbidden, outcome_of, tcp_socket
+from netcheck.server.connect_back import Switchboard, converse, outcome_of, tcp_socket
+from netcheck.server.permission import forbidden
 from netcheck.server.session import Session, canonical
 from probes.wire import frame
 from probes.wire.messages import (

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from netcheck.server.connect_back import forbidden, refuse
 from netcheck.server.limits import ServerLimits
+from netcheck.server.permission import forbidden, refuse
 from netcheck.server.serve import EchoServer, ServerConfig
 from netcheck.server.session import Session
 from probes.control.line import Line
