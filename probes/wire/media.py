@@ -23,10 +23,13 @@ from probes.wire.rtp_count import Count
 TAG_SIZE = 8
 """A stranger's packet is taken for ours once in 2**64."""
 
-PAYLOAD_MIN = TAG_SIZE + 4
 REPORT_S = 0.5
 """Between reports.  RFC 3550 section 6.2 asks for 5 s in a conference; these streams last
 three seconds, and a report is at most a tenth of what they carry."""
+
+CALL_REPORT_S = 0.125
+"""In a call of one second, which is asked whether reports get through at all: one lost report, or
+two, must not look as if none did."""
 
 ROUND_TRIP_MAX_S = 10.0
 """What a report tells beyond this is no round trip: no packet lives so long on its way."""
@@ -79,16 +82,16 @@ class Due(msgspec.Struct, frozen=True, order=True):
     index: int | None
 
 
-def schedule(shapes: Sequence[Shape], duration_s: float) -> list[Due]:
+def schedule(shapes: Sequence[Shape], duration_s: float, report_s: float = REPORT_S) -> list[Due]:
     """Everything that one end sends, in order: absolute times, so that nothing drifts."""
     due = [
         Due(index / shape.packets_per_s, stream, index)
         for stream, shape in enumerate(shapes)
         for index in range(shape.packets(duration_s))
     ] + [
-        Due(number * REPORT_S, stream, None)
+        Due(number * report_s, stream, None)
         for stream in range(len(shapes))
-        for number in range(math.ceil(duration_s / REPORT_S))
+        for number in range(math.ceil(duration_s / report_s))
     ]
     return sorted(due, key=lambda d: (d.at_s, d.stream))
 

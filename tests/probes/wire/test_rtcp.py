@@ -19,7 +19,7 @@ from probes.wire.rtcp import (
     SenderReport,
 )
 
-from .capture import tshark
+from .tshark import fields_of
 
 u8, u32 = st.integers(0, 255), st.integers(0, 0xFFFF_FFFF)
 words = st.integers(0, 5).flatmap(lambda n: st.binary(min_size=4 * n, max_size=4 * n))
@@ -142,7 +142,7 @@ def test_tshark_reads_the_same() -> None:
         "rtcp.ssrc.fraction", "rtcp.ssrc.cum_nr", "rtcp.ssrc.ext_high", "rtcp.ssrc.jitter",
         "rtcp.ssrc.lsr", "rtcp.ssrc.dlsr", "rtcp.sdes.text", "rtcp.app.name",
     )  # fmt: skip
-    assert tshark([rtcp.write(parts)], "rtcp", fields) == [
+    assert fields_of([rtcp.write(parts)], "rtcp", fields) == [
         ["200,202,204", "0x00000008", "3900000000", "5", "160", "50", "1200", "64", "-3", "70000",
          "17", "5", "6", "netcheck", "nchk"]
     ]  # fmt: skip

@@ -10,7 +10,7 @@ from probes.errors import WireError
 from probes.wire import rtp
 from probes.wire.rtp import Packet
 
-from .capture import tshark
+from .tshark import fields_of
 
 u16, u32 = st.integers(0, 0xFFFF), st.integers(0, 0xFFFF_FFFF)
 packets = st.builds(
@@ -107,7 +107,7 @@ def test_tshark_reads_the_same() -> None:
               "rtp.cc", "rtp.ext.len")  # fmt: skip
     shown = [
         ["1" if value == "True" else "0" if value == "False" else value for value in line]
-        for line in tshark([rtp.write(p) for p in written], "rtp", fields)
+        for line in fields_of([rtp.write(p) for p in written], "rtp", fields)
     ]  # later versions write the marker in words
     assert shown == [
         ["2", "4", "65535", "4294967295", "0x80000000", "0", "0", ""],
