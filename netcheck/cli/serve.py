@@ -39,6 +39,12 @@ if TYPE_CHECKING:
     help="Answer STUN here and on the next port, over UDP and TCP; 0 for no STUN.",
 )
 @click.option(
+    "--editors/--no-editors",
+    default=True,
+    show_default=True,
+    help="Speak the protocols that NAT editors look for, such as FTP, SIP and H.323.",
+)
+@click.option(
     "--certificate",
     type=click.Path(path_type=Path),
     help="A PEM certificate instead of a self-made one.",
@@ -59,6 +65,7 @@ def serve(
     advertise: tuple[str, ...],
     control_port: tuple[int, ...],
     stun_port: int,
+    editors: bool,
     certificate: Path | None,
     key: Path | None,
     data_dir: Path | None,
@@ -66,7 +73,8 @@ def serve(
 ) -> None:
     """Run an echo server for others to test against.
 
-    It listens on every port of the profiles, and answers STUN.  Ports that cannot be opened
+    It listens on every port of the profiles, answers STUN, and speaks the protocols that NAT
+    editors look for.  Ports that cannot be opened
     are named, and clients are told; the rest is served.  Ctrl+C or SIGTERM lets running checks
     end.
     """
@@ -97,6 +105,7 @@ def serve(
             tcp_ports=tuple(sorted({port for each in wanted for port in each.tcp_ports})),
             udp_ports=tuple(sorted({port for each in wanted for port in each.udp_ports})),
             stun_port=stun_port or None,
+            editors=editors,
             certificate=certificate,
             key=key,
             data_dir=data_dir or platformdirs.user_data_path("netcheck", appauthor=False),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import errno
 
+from netcheck.server.dialogues import Post
 from netcheck.server.echo import Desk, EchoTcp, EchoUdp
 from netcheck.server.session import Session
+from netcheck.server.spoken_ports import SpokenTcp, SpokenUdp
 from probes.wire.messages import TransportName
 
 _BACKLOG = 256  # a hundred checks may begin in the same instant
@@ -32,17 +34,27 @@ class Bound:
 
 
 async def bind(
-    desk: Desk, transport: TransportName, address: str, port: int, *, only: Session | None = None
+    desk: Desk,
+    transport: TransportName,
+    address: str,
+    port: int,
+    *,
+    only: Session | None = None,
+    post: Post | None = None,
 ) -> Bound:
-    """Open one echo port.  Raises OSError."""
+    """Open one echo port, on which ``post`` says what is spoken besides.  Raises OSError."""
     loop = asyncio.get_running_loop()
     if transport == "tcp":
         server = await loop.create_server(
-            lambda: EchoTcp(desk, port, only), address, port, backlog=_BACKLOG
+            lambda: SpokenTcp(desk, post) if post else EchoTcp(desk, port, only),
+            address,
+            port,
+            backlog=_BACKLOG,
         )
         return Bound(port, server, None)
     datagrams, udp = await loop.create_datagram_endpoint(
-        lambda: EchoUdp(desk, port, only), local_addr=(address, port)
+        lambda: SpokenUdp(desk, post) if post else EchoUdp(desk, port, only),
+        local_addr=(address, port),
     )
     return Bound(port, datagrams, udp)
 

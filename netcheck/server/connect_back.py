@@ -15,8 +15,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from netcheck.server.echo import EchoUdp
+from netcheck.server.follow import call_of
 from netcheck.server.limits import Bucket, ServerLimits
+from netcheck.server.overhearing import Sender
 from netcheck.server.permission import refuse
 from netcheck.server.session import Session, canonical
 from probes.errors import WireError
@@ -26,6 +27,7 @@ from probes.wire.messages import (
     CallOutcome,
     CallRequest,
     CallsDone,
+    FollowRequest,
     Refusal,
 )
 
@@ -91,6 +93,8 @@ class _Called:
     def stop(self, after: int) -> None:
         """No more than ``after`` attempts, and those for as long as their patience lasts."""
         self._wanted = after
+        self.close()
+        self._timer = None
         self._settle_in_time()
 
     def close(self) -> None:
@@ -119,7 +123,7 @@ class Caller:
         self,
         session: Session,
         switchboard: Switchboard,
-        datagrams: Callable[[int], EchoUdp | None],
+        datagrams: Callable[[int], Sender | None],
         other: str | None = None,
     ) -> None:
         self._session = session
@@ -127,7 +131,7 @@ class Caller:
         self._switchboard = switchboard
         self._datagrams = datagrams
         self._slots = asyncio.Semaphore(session.limits.calls_at_once)
-        self._under_way: set[int] = set()
+        self._under_way: dict[int, Sender | None] = {}  # what a request's datagrams leave from
         self._called: dict[tuple[int, int], _Called] = {}
 
     def stop(self, request_id: int, port: int, after: int = 0) -> None:
@@ -135,17 +139,31 @@ class Caller:
         if called:
             called.stop(after)
 
-    def begin(self, request: CallRequest) -> Coroutine[Any, Any, None] | None:
+    def follow(self, request: FollowRequest) -> Coroutine[Any, Any, None] | None:
+        """As ``begin``: the same call, to where a message says."""
+        found = call_of(self._session, request)
+        if isinstance(found, Refusal):
+            self._session.tell(found)
+            return None
+        call, sender = found
+        return self.begin(call, sender, announced=True)
+
+    def begin(
+        self, request: CallRequest, sender: Sender | None = None, *, announced: bool = False
+    ) -> Coroutine[Any, Any, None] | None:
         """What carries out ``request``, or None if it was refused.  From now on it can be
-        stopped, though it may not have begun to run."""
-        refusal = refuse(self._session, request, self._other)
+        stopped, though it may not have begun to run.  ``sender`` is the server's
+        ``remote_port`` where that is no tested port."""
+        refusal = refuse(self._session, request, self._other, announced=announced)
         if request.id in self._under_way:
             refusal = Refusal(id=request.id, reason="bad-request", detail="the id is in use")
         if refusal:
             self._session.tell(refusal)
             return None
         self._session.calls_left -= len(request.ports) * len(request.offsets_ms)
-        self._under_way.add(request.id)
+        if sender is None and request.remote_port is not None:
+            sender = self._datagrams(request.remote_port)
+        self._under_way[request.id] = sender
         for port in request.ports:
             self._called[request.id, port] = _Called(request.patience_ms / 1000)
         return self._carry_out(request)
@@ -158,7 +176,7 @@ class Caller:
                 for port, number in zip(request.ports, request.numbers, strict=True):
                     group.create_task(self._port(request, port, number))
         finally:
-            self._under_way.discard(request.id)
+            del self._under_way[request.id]
         self._session.tell(CallsDone(id=request.id))
 
     async def _port(self, request: CallRequest, port: int, number: int) -> None:
@@ -233,7 +251,7 @@ class Caller:
                     try:
                         await loop.sock_connect(sock, (target, port))
                     except ConnectionRefusedError:
-                        if _by_icmp(sock):
+                        if by_icmp(sock):
                             took = time.monotonic() - began
                             return "unreachable", took, "ICMP: port unreachable"
                         raise
@@ -300,7 +318,7 @@ class Caller:
 
         try:
             if request.remote_port is not None:
-                sender = self._datagrams(request.remote_port)
+                sender = self._under_way[request.id]
                 if sender is None:
                     return "local-error", None, "the server does not have that port"
                 self._session.replies[nonce] = hear
@@ -377,7 +395,7 @@ def tcp_socket(target: str) -> socket.socket:
     return sock
 
 
-def _by_icmp(sock: socket.socket) -> bool:
+def by_icmp(sock: socket.socket) -> bool:
     """Whether an ICMP error refused the connection: Linux says the same of a reset, but a reset
     is a segment."""
     if sys.platform != "linux":

@@ -12,11 +12,14 @@ from aiohttp import WSMsgType, web
 
 from netcheck import __version__
 from netcheck.server.connect_back import Caller, Switchboard
+from netcheck.server.dialogues import Stage
 from netcheck.server.dynamic import DynamicPorts
 from netcheck.server.echo import Desk, EchoUdp
 from netcheck.server.media import Media
+from netcheck.server.media_budget import MediaBudget
 from netcheck.server.punch import Puncher
 from netcheck.server.session import Session, canonical
+from netcheck.server.terminal import Terminals
 from probes.errors import WireError
 from probes.wire import frame, messages, tcp_info
 
@@ -24,7 +27,7 @@ if sys.platform == "linux":
     from socket import IPPROTO_TCP, TCP_INFO
 
 SOFTWARE = f"netcheck/{__version__}"
-_TASKS_AT_ONCE = 32  # requests of one session that may be under way
+_TASKS_AT_ONCE = 64  # requests of one session under way; a check follows forty addresses
 _CLOSE_S = 1.0  # a polite end waits this long for the other side's, no longer
 
 
@@ -35,6 +38,8 @@ class Offer:
         self.tcp: set[int] = set()
         self.udp: dict[int, EchoUdp] = {}
         self.unavailable: list[messages.Unavailable] = []
+        self.spoken: list[messages.Spoken] = []
+        self.raw: list[messages.RawName] = []
         self.stun: messages.StunOffer | None = None
         self.other: str | None = None  # the server's other address of this kind
 
@@ -45,15 +50,19 @@ class Control:
     def __init__(
         self,
         desk: Desk,
+        stage: Stage,
         offers: Callable[[str], Offer],
         addresses: Callable[[str], tuple[str, ...]],
     ) -> None:
         self._desk = desk
         self._offers = offers
         self._addresses = addresses
-        self._dynamic = DynamicPorts(desk)
+        self._unread = stage.unread
+        self._dynamic = DynamicPorts(desk, stage)
         self._switchboard = Switchboard(desk.limits)
-        self._media = Media(desk.limits)
+        budget = MediaBudget(desk.limits)
+        self._media = Media(desk.limits, budget)
+        self._terminals = Terminals(desk.limits, stage, self._dynamic, self._switchboard, budget)
         self._closing = False
         self._ending = asyncio.Event()
         self._used: set[web.RequestHandler] = set()
@@ -110,6 +119,7 @@ class Control:
             self._used.discard(request.protocol)
             self._desk.sessions.close(session)
             self._dynamic.forget(session)
+            self._terminals.forget(session)
             if not len(self._desk.sessions):
                 self.idle.set()
 
@@ -173,6 +183,8 @@ class Control:
             unavailable=tuple(offer.unavailable),
             addresses=self._addresses(session.local_address),
             stun=offer.stun,
+            spoken=tuple(offer.spoken),
+            raw=tuple(offer.raw),
         )
 
     async def _write(self, socket: web.WebSocketResponse, session: Session) -> None:
@@ -260,14 +272,26 @@ class Control:
                     session.tell(
                         messages.Refusal(id=message.id, reason="limit", detail="asked too often")
                     )
+            case messages.UnreadRequest():
+                now = time.monotonic()
+                if session.unread_bucket.take(now):
+                    lines = self._unread.of(session, now)
+                    session.tell(messages.UnreadPage(id=message.id, lines=lines))
+                else:
+                    session.tell(
+                        messages.Refusal(id=message.id, reason="limit", detail="asked too often")
+                    )
             case messages.CallStop():
                 caller.stop(message.id, message.port, message.after)
                 puncher.stop(message.id)
+                self._terminals.stop(session, message.id)
             case (
                 messages.CallRequest()
+                | messages.FollowRequest()
                 | messages.OpenRequest()
                 | messages.MediaRequest()
                 | messages.PunchRequest()
+                | messages.TerminalRequest()
             ):
                 if len(work) >= _TASKS_AT_ONCE:
                     session.tell(
@@ -285,9 +309,11 @@ class Control:
     def _job(
         self,
         message: messages.CallRequest
+        | messages.FollowRequest
         | messages.OpenRequest
         | messages.MediaRequest
-        | messages.PunchRequest,
+        | messages.PunchRequest
+        | messages.TerminalRequest,
         session: Session,
         caller: Caller,
         puncher: Puncher,
@@ -296,12 +322,16 @@ class Control:
         match message:
             case messages.CallRequest():
                 return caller.begin(message)
+            case messages.FollowRequest():
+                return caller.follow(message)
             case messages.PunchRequest():
                 return puncher.begin(message)
             case messages.OpenRequest():
                 return self._open(session, message)
             case messages.MediaRequest():
                 return self._media.carry_out(session, message)
+            case messages.TerminalRequest():
+                return self._terminals.begin(session, message)
 
     async def _open(self, session: Session, message: messages.OpenRequest) -> None:
         session.tell(await self._dynamic.open(session, message))

@@ -6,6 +6,7 @@ Nothing is sent by UDP without a valid tag, and no answer is larger than its req
 from __future__ import annotations
 
 import asyncio
+import errno
 import secrets
 import time
 from collections import Counter
@@ -34,10 +35,7 @@ class Desk:
         source = neighbourhood(address)
         full = self._closed or len(self._connections) >= self.limits.connections
         if full or self._per_source[source] >= self.limits.connections_per_source:
-            # Told to the checks it may have hit: our limit is not the network's doing.
-            for session in self.sessions.all():
-                if full or neighbourhood(session.source) == source or address in session.proven:
-                    session.ledger.complete = False
+            self.sessions.not_served(address, full=full)
             return False
         self._connections.add(connection)
         self._per_source[source] += 1
@@ -245,7 +243,8 @@ class EchoUdp(asyncio.DatagramProtocol):
 
     def send(self, data: bytes, address: str, port: int) -> None:
         """Send a call from this port.  Raises OSError if this machine does not let it out."""
-        assert self.transport is not None
+        if self.transport is None or self.transport.is_closing():
+            raise OSError(errno.ENOTCONN, "the port is closed")
         self._error = None
         self.transport.sendto(data, (address, port))
         if isinstance(self._error, OSError):  # asyncio reports it before sendto returns

@@ -54,6 +54,22 @@ class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
     media_unheard_s: float = 4.0  # of a stream that the client is not heard on: a check has 3 s
     media_in_all: int = 64  # at the same time: 4 MB and, of checks, 5000 packets a second each way
     media_per_source: int = 16  # a quarter of all
+    terminal_s: float = 15.0  # a second of media, and two connections whose SYN may get lost
+    terminals_in_all: int = 64  # at the same time; as many as may have media, for the same reasons
+    terminals_per_source: int = 16  # a quarter of all; a check has two
+    spoken_connections: int = 1024  # in other protocols, at the same time; each keeps up to 33 kB
+    spoken_connections_per_source: int = 256  # twenty a check, and a dozen checks at the same time
+    spoken_bytes: int = 16_384  # from one such connection, read at once; a dialogue has 3 kB
+    spoken_per_s: float = 200.0  # of one source: segments, datagrams; work beyond 1 ms costs more
+    spoken_burst: int = 2000  # a check has 150 within seconds, and a dozen of them
+    spoken_flows: int = (
+        256  # flows of datagrams that one port remembers; forged ones push others out
+    )
+    overheard: int = 512  # messages of other protocols in a session; a check has 150
+    overheard_bytes: int = 262_144  # of all of them; a check has 40 kB
+    unread_records: int = 4096  # connections and flows that made no message, a kilobyte each
+    unread_per_s: float = 20.0  # questions about them: looking through all takes 2 ms
+    unread_burst: int = 256  # one or two for each of seventy dialogues
     stun_gain_per_s: float = 10.0  # larger answers to one source: a foreign client asks 30 times
     stun_gain_burst: int = 100  # a few foreign clients behind one address at the same moment
     stun_unsent: int = 65_536  # bytes of answers that wait because the network card is behind
@@ -74,21 +90,38 @@ MEDIA_FILES = 8
 """Sockets of one request for media: RTP and RTCP of at most four streams."""
 
 
+TERMINAL_FILES = 7
+"""Sockets of one call: the port of its control channel, RTP and RTCP of two media, and where the
+server calls, two connections.  While it tries to connect it has no more: see CALL_FILES."""
+
+
 def fitted(limits: ServerLimits, files: int) -> ServerLimits:
     """``limits`` scaled down to what a process with ``files`` descriptors can hold open, so
     that no kind of connection can take the last ones from another."""
     wanted = limits.connections + limits.control_connections + limits.dynamic_ports_total
     wanted += limits.stun_connections + limits.media_in_all * MEDIA_FILES
+    wanted += limits.terminals_in_all * TERMINAL_FILES
     share = min(1.0, max(0, files - FILES_RESERVED) / (wanted + limits.calls_in_all * CALL_FILES))
 
     def scaled(count: int, least: int = 8) -> int:
         return min(count, max(least, int(count * share)))
+
+    def some(per_source: int, in_all: int) -> int:
+        """Four have to be possible where there are so many at all."""
+        in_all = scaled(in_all, 1)
+        return min(per_source, in_all, max(4, in_all // 2))
 
     return msgspec.structs.replace(
         limits,
         connections=scaled(limits.connections),
         connections_per_source=min(
             limits.connections_per_source, max(64, scaled(limits.connections) // 2)
+        ),
+        spoken_connections=(
+            spoken := min(limits.spoken_connections, max(8, scaled(limits.connections) // 2))
+        ),
+        spoken_connections_per_source=min(
+            limits.spoken_connections_per_source, max(4, spoken // 2)
         ),
         control_connections=scaled(limits.control_connections),
         control_connections_per_source=min(
@@ -97,7 +130,9 @@ def fitted(limits: ServerLimits, files: int) -> ServerLimits:
         dynamic_ports_total=scaled(limits.dynamic_ports_total),
         calls_in_all=scaled(limits.calls_in_all),
         media_in_all=scaled(limits.media_in_all, 1),
-        media_per_source=min(limits.media_per_source, max(4, scaled(limits.media_in_all) // 2)),
+        media_per_source=some(limits.media_per_source, limits.media_in_all),
+        terminals_in_all=scaled(limits.terminals_in_all, 1),
+        terminals_per_source=some(limits.terminals_per_source, limits.terminals_in_all),
         stun_connections=scaled(limits.stun_connections),
         stun_connections_per_source=min(
             limits.stun_connections_per_source, max(8, scaled(limits.stun_connections) // 2)
@@ -123,6 +158,11 @@ class Bucket:
     def give_back(self, count: int) -> None:
         """Tokens that were taken and not used."""
         self._tokens = min(self._burst, self._tokens + count)
+
+    def owe(self, now: float, count: int) -> None:
+        """``count`` tokens have been used already, whether or not there are so many."""
+        self._refill(now)
+        self._tokens -= count
 
     def wait_s(self, now: float) -> float:
         """Seconds until the next token is there."""
@@ -152,8 +192,15 @@ class SharedBuckets:
 
     def take(self, source: str, now: float) -> bool:
         """Take one token of ``source``'s bucket, or say that there is none."""
+        return self._of(source, now).take(now)
+
+    def owe(self, source: str, now: float, count: int) -> None:
+        """``count`` tokens of ``source``'s bucket have been used already."""
+        self._of(source, now).owe(now, count)
+
+    def _of(self, source: str, now: float) -> Bucket:
         place = hash((self._secret, source)) % self._count
         bucket = self._buckets.get(place)
         if bucket is None:
             bucket = self._buckets[place] = Bucket(self._rate, self._burst, now)
-        return bucket.take(now)
+        return bucket

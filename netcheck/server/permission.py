@@ -1,7 +1,7 @@
 """Who may be called, and where: decided before anything is sent (pure).
 
 Only an address that has proved to be the client's own, and only ports that this session
-declared or from which it proved it.
+declared, from which it proved it, or which a message of its own names.
 """
 
 from __future__ import annotations
@@ -29,8 +29,11 @@ def forbidden(target: str, own: str) -> str | None:
     return None
 
 
-def refuse(session: Session, request: CallRequest, other: str | None = None) -> Refusal | None:
-    """Whether ``request`` may be carried out.  ``other`` is the server's other address."""
+def refuse(
+    session: Session, request: CallRequest, other: str | None = None, *, announced: bool = False
+) -> Refusal | None:
+    """Whether ``request`` may be carried out.  ``other`` is the server's other address;
+    ``announced``: a message of the session's says that the client is at that port."""
     try:
         target = canonical(request.address)
     except ValueError:
@@ -65,7 +68,7 @@ def refuse(session: Session, request: CallRequest, other: str | None = None) -> 
             return Refusal(
                 id=request.id, reason="not-proven", detail="no connection is open from there"
             )
-        if port not in session.declared[request.transport]:
+        if port not in session.declared[request.transport] and not announced:
             return Refusal(id=request.id, reason="not-declared", detail="a port was not declared")
     if len(request.ports) * len(request.offsets_ms) > session.calls_left:
         return Refusal(id=request.id, reason="limit", detail="this session's calls are used up")

@@ -7,7 +7,7 @@ import asyncio.trsock
 import ipaddress
 import logging
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -18,14 +18,19 @@ from netcheck.server import addresses, files
 from netcheck.server.bind import Bound, bind, reason_of
 from netcheck.server.certificate import context, fingerprint, kept
 from netcheck.server.control import Control, Offer
+from netcheck.server.dialogues import Post, Stage
 from netcheck.server.door import Door
 from netcheck.server.echo import Desk
 from netcheck.server.limits import ServerLimits, fitted
+from netcheck.server.raw_sockets import RawSocket
+from netcheck.server.repertoire import Repertoire
 from netcheck.server.session import Sessions, canonical
 from netcheck.server.stun_ports import StunService
+from netcheck.server.unspoken import Unspoken
 from probes.errors import SetupError
 from probes.wire import messages, stun
 from probes.wire.link import CONTROL_PORT, Link
+from probes.wire.raw_protocols import NUMBERS, RawName
 
 _LAST_TURNS = 5
 """Turns of the loop until a connection that was just being accepted has been ended and its
@@ -37,7 +42,8 @@ _CLEANUP_S = 1.0  # for requests that are being answered when the server closes:
 class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """``advertise`` are the public addresses of a 1:1 NAT, in the order of ``listen``.
     ``stun_port`` and the next one answer STUN; None or 0: no STUN.  Without ``certificate``
-    a self-made one is kept in ``data_dir``."""
+    a self-made one is kept in ``data_dir``.  ``editors``: speak other protocols too, on their
+    own ports; ``dialogue_ports`` has, by the name of a dialogue, others instead."""
 
     listen: tuple[str, ...]
     advertise: tuple[str, ...] = ()
@@ -45,6 +51,8 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     tcp_ports: tuple[int, ...] = ()
     udp_ports: tuple[int, ...] = ()
     stun_port: int | None = stun.PORT
+    editors: bool = False
+    dialogue_ports: Mapping[str, int] | None = None
     certificate: Path | None = None
     key: Path | None = None
     data_dir: Path
@@ -90,11 +98,14 @@ class EchoServer:
         self._config = config = msgspec.structs.replace(config, limits=limits)
         self._sessions = Sessions(config.limits)
         self._desk = Desk(self._sessions, config.limits)
+        self._stage = Stage(self._sessions, config.limits)
         self._offers: dict[str, Offer] = {}
         self._bound: list[Bound] = []
+        self._raw: list[RawSocket] = []
         self._stun = StunService(config.limits)
+        self._unspoken = Unspoken()
         self._control_servers: list[asyncio.Server] = []
-        self._control = Control(self._desk, self._offer, self._public)
+        self._control = Control(self._desk, self._stage, self._offer, self._public)
         self._door: Door | None = None
         self._runner: web.ServerRunner | None = None
         self.addresses: tuple[str, ...] = ()
@@ -109,10 +120,14 @@ class EchoServer:
         certificate = config.certificate or kept(config.data_dir)
         tls = context(certificate, config.key)
         self.fingerprint = fingerprint(certificate)
+        self._stage.public = self._public_names()
+        if config.editors or config.dialogue_ports:
+            self._stage.repertoire = Repertoire(config.dialogue_ports)
         try:
             for address in self.addresses:
                 self._offers[address] = await self._bind_echo(address)
                 self._offers[address].other = self.other_address(address)
+            self.problems += self._unspoken.in_words(len(self.addresses))
             await self._bind_stun()
             await self._bind_control(tls)
         except BaseException:
@@ -157,6 +172,8 @@ class EchoServer:
         await self._control.end()
         for bound in self._bound:
             bound.close()
+        for raw in self._raw:
+            raw.close()
         self._stun.close()
         self._desk.close()
         if self._runner:
@@ -193,26 +210,56 @@ class EchoServer:
 
     async def _bind_echo(self, address: str) -> Offer:
         offer = Offer()
-        wanted: list[tuple[messages.TransportName, int]] = [
+        echoing: list[tuple[messages.TransportName, int]] = [
             *(("tcp", port) for port in self._config.tcp_ports),
             *(("udp", port) for port in self._config.udp_ports),
         ]
-        for transport, port in wanted:
+        spoken = self._stage.repertoire.ports if self._stage.repertoire else {}
+        for where in dict.fromkeys((*echoing, *spoken)):
+            transport, port = where
+            language = spoken.get(where)
+            post = Post(self._stage, language, address, port) if language else None
+            if post and where in echoing and not post.echoes:
+                self._unspoken.add(address, where, "a profile's, where the client speaks first")
+                post = None
             try:
-                bound = await bind(self._desk, transport, address, port)
+                bound = await bind(self._desk, transport, address, port, post=post)
             except OSError as error:
                 reason = reason_of(error)
+                if where not in echoing:
+                    self._unspoken.add(address, where, reason)
+                    continue
                 offer.unavailable.append(
                     messages.Unavailable(transport=transport, port=port, reason=reason)
                 )
                 self.problems.append(f"{transport.upper()} {port} on {address}: {reason}")
                 continue
             self._bound.append(bound)
+            if post:
+                offer.spoken += [
+                    messages.Spoken(dialogue=each.name, transport=transport, port=port)
+                    for each in post.language.dialogues
+                ]
+                if not post.echoes:
+                    continue
             if bound.udp is not None:
                 offer.udp[port] = bound.udp
             else:
                 offer.tcp.add(port)
+        if spoken:
+            offer.raw = self._open_raw(address)
         return offer
+
+    def _open_raw(self, address: str) -> list[RawName]:
+        """What this program may: nothing depends on it."""
+        opened: list[RawName] = []
+        for name in NUMBERS:
+            try:
+                self._raw.append(RawSocket(self._desk, name, address))
+            except OSError:
+                continue
+            opened.append(name)
+        return opened
 
     async def _bind_control(self, tls: ssl.SSLContext) -> None:
         loop = asyncio.get_running_loop()

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from netcheck.server.ledger import Ledger
 from netcheck.server.limits import Bucket, ServerLimits
+from netcheck.server.overhearing import Overhearing
 from probes.wire import frame, messages
 
 
@@ -44,6 +45,19 @@ class OpenConnection(Protocol):
     def end(self) -> None: ...
 
 
+class Terminal(Protocol):
+    """The server as an H.323 terminal in one call of the client's: its control channel is at
+    ``port``.  What is said on the call's connections, it hears."""
+
+    port: int
+
+    def joined(self, connection: object) -> None: ...
+
+    def hear(self, dialogue: str, message: bytes) -> None: ...
+
+    def left(self, connection: object) -> None: ...
+
+
 class Session:
     """All that the server keeps for one client, dropped when its control connection ends."""
 
@@ -63,9 +77,13 @@ class Session:
         self.call_bucket = Bucket(limits.calls_per_s, limits.call_burst, now)
         self.message_bucket = Bucket(limits.messages_per_s, limits.message_burst, now)
         self.ledger_bucket = Bucket(limits.ledgers_per_s, limits.ledger_burst, now)
+        self.unread_bucket = Bucket(limits.unread_per_s, limits.unread_burst, now)
         self.taken_bucket = Bucket(limits.taken_per_s, limits.taken_burst, now)
         self.outbox: asyncio.Queue[messages.Message] = asyncio.Queue(maxsize=1024)
         self.punches_left = limits.punches
+        self.overheard = Overhearing(limits)
+        self.raw: set[tuple[str, int, str]] = set()  # arrivals that it was told of
+        self.terminals: dict[int, Terminal] = {}  # by the number in the labels of their call
         self.replies: dict[bytes, Callable[[bytes], None]] = {}  # by the nonce of the call
         self.overflowed = False
         self._frames_left = limits.frames
@@ -137,6 +155,14 @@ class Sessions:
 
     def all(self) -> tuple[Session, ...]:
         return tuple(self._by_id.values())
+
+    def not_served(self, address: str, *, full: bool = False) -> None:
+        """A limit of ours kept ``address``, or anybody, from being heard: told to the checks
+        that it may have hit, since that is not the network's doing."""
+        source = neighbourhood(address)
+        for session in self._by_id.values():
+            if full or neighbourhood(session.source) == source or address in session.proven:
+                session.ledger.complete = False
 
     def open(self, source: str, local_address: str) -> Session | None:
         """A new session, or None when there are too many."""

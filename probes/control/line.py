@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from probes.control.dial import Dialled
@@ -61,11 +62,13 @@ class Line:
         self.last_heard = received_at
         self.lost_reason = ""
         self.proven_addresses: list[str] = []
+        self.raw_arrivals: list[messages.RawArrived] = []
         self.rtt_min_s: float | None = None
         self._lost = asyncio.Event()
         self._proof = asyncio.Event()
         self._outbox: asyncio.Queue[messages.Message] = asyncio.Queue()
         self._waiting: dict[int, asyncio.Queue[messages.ServerMessage]] = {}
+        self._overhearing: dict[int, Callable[[messages.Overheard], None]] = {}
         self._pings: dict[int, float] = {}
         self._next_id = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -102,16 +105,24 @@ class Line:
         self._outbox.put_nowait(message)
 
     async def open_ports(
-        self, transport: messages.TransportName, count: int = 0, ports: tuple[int, ...] = ()
+        self,
+        transport: messages.TransportName,
+        count: int = 0,
+        ports: tuple[int, ...] = (),
+        speaks: str = "",
     ) -> messages.Opened | messages.Refusal:
-        """Ask for dynamic ``ports``, or for ``count`` of the server's choice.
-        Raises ControlLost."""
+        """Ask for dynamic ``ports``, or for ``count`` of the server's choice, which echo, or
+        speak the dialogue ``speaks``.  Raises ControlLost."""
         request_id, replies = self._new_request()
         try:
             async with asyncio.timeout(CONFIRM_S):
                 self.say(
                     messages.OpenRequest(
-                        id=request_id, transport=transport, count=count, ports=ports
+                        id=request_id,
+                        transport=transport,
+                        count=count,
+                        ports=ports,
+                        speaks=speaks,
                     )
                 )
                 reply = await self._next(replies)
@@ -124,7 +135,7 @@ class Line:
         raise ControlLost("the server answered out of turn")
 
     async def call(
-        self, request: Callable[[int], messages.CallRequest]
+        self, request: Callable[[int], messages.CallRequest | messages.FollowRequest]
     ) -> AsyncIterator[messages.Called | messages.Refusal]:
         """Ask to be called, and yield what the server says of each call.  Raises ControlLost."""
         request_id, replies = self._new_request()
@@ -140,6 +151,15 @@ class Line:
                     return
         finally:
             del self._waiting[request_id]
+
+    @contextmanager
+    def overhear(self, number: int, take: Callable[[messages.Overheard], None]) -> Iterator[None]:
+        """Have ``take`` given what arrives of the dialogue ``number``, as long as this lasts."""
+        self._overhearing[number] = take
+        try:
+            yield
+        finally:
+            del self._overhearing[number]
 
     async def ask(
         self, request: Callable[[int], messages.ClientMessage]
@@ -182,6 +202,20 @@ class Line:
         finally:
             del self._waiting[request_id]
         return reply if isinstance(reply, messages.LedgerPage) else None
+
+    async def unread(self) -> tuple[messages.UnreadLine, ...]:
+        """What arrived in other protocols and was not overheard; nothing if the server does not
+        say."""
+        request_id, replies = self._new_request()
+        try:
+            async with asyncio.timeout(CONFIRM_S):
+                self.say(messages.UnreadRequest(id=request_id))
+                reply = await self._next(replies)
+        except (ControlLost, TimeoutError):
+            return ()
+        finally:
+            del self._waiting[request_id]
+        return reply.lines if isinstance(reply, messages.UnreadPage) else ()
 
     def _new_request(self) -> tuple[int, asyncio.Queue[messages.ServerMessage]]:
         self._next_id += 1
@@ -238,6 +272,12 @@ class Line:
                 if message.address not in self.proven_addresses and len(self.proven_addresses) < 16:
                     self.proven_addresses.append(message.address)
                 self._proof.set()
+            case messages.Overheard():
+                if take := self._overhearing.get(message.number):
+                    take(message)
+            case messages.RawArrived():
+                if len(self.raw_arrivals) < UNREAD_MAX:
+                    self.raw_arrivals.append(message)
             case messages.Closing():
                 pass  # a check that runs is given the time to end, which is all we need
             case messages.Welcome():
@@ -318,7 +358,7 @@ def _unread_max(message: messages.ServerMessage) -> int:
         case messages.Called() | messages.CallsDone():
             # The end of the calls comes behind all of them, often in the same instant.
             return CALLED_UNREAD_MAX
-        case messages.LedgerPage() | messages.Opened():
+        case messages.LedgerPage() | messages.Opened() | messages.UnreadPage():
             return 1  # up to a megabyte, and the only reply to its request
     return UNREAD_MAX
 

@@ -67,8 +67,8 @@ class Client:
         self.secret = bytes.fromhex(welcome.secret)
 
     @classmethod
-    async def connect(cls, server: EchoServer) -> Self:
-        http = aiohttp.ClientSession()
+    async def connect(cls, server: EchoServer, source: str = LOOPBACK) -> Self:
+        http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(local_addr=(source, 0)))
         try:
             ws = await http.ws_connect(
                 url(server),
@@ -174,8 +174,9 @@ class Client:
 
 
 @asynccontextmanager
-async def session(server: EchoServer) -> AsyncIterator[Client]:
-    client = await Client.connect(server)
+async def session(server: EchoServer, source: str = LOOPBACK) -> AsyncIterator[Client]:
+    """Of a client at ``source``, which is an address of loopback."""
+    client = await Client.connect(server, source)
     try:
         yield client
     finally:

@@ -1,6 +1,6 @@
 """Real echo servers on loopback, each closed at the end of its test."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,16 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def serve(data_dir: Path) -> AsyncIterator[Serve]:
-    """Start a server: ``await serve(tcp=(port,), udp=(port,), calls=3)``; any other
-    keyword is one of its limits."""
+    """Start a server: ``await serve(tcp=(port,), udp=(port,), dialogues={"irc-chat": port},
+    calls=3)``; any other keyword is one of its limits."""
     running: list[EchoServer] = []
 
     async def start(
-        *, tcp: tuple[int, ...] = (), udp: tuple[int, ...] = (), **limits: Any
+        *,
+        tcp: tuple[int, ...] = (),
+        udp: tuple[int, ...] = (),
+        dialogues: Mapping[str, int] | None = None,
+        **limits: Any,
     ) -> EchoServer:
         server = EchoServer(
             ServerConfig(
@@ -36,6 +40,7 @@ async def serve(data_dir: Path) -> AsyncIterator[Serve]:
                 tcp_ports=tcp,
                 udp_ports=udp,
                 stun_port=None,
+                dialogue_ports=dialogues,
                 data_dir=data_dir,
                 limits=ServerLimits(**limits),
             )

@@ -226,6 +226,16 @@ async def test_a_stop_behind_the_calls_it_rests_on_ends_at_once(serve: Serve) ->
         await client.next(CallsDone)
 
 
+async def test_a_stop_may_be_followed_by_one_that_waits_for_less(serve: Serve) -> None:
+    server = await serve()
+    async with session(server) as client, listening(lambda _: None, keep=True) as port:
+        await client.hello(tcp=(port,))
+        await client.say(call(port, offsets_ms=(0, 30_000), patience_ms=10_000))
+        await client.say(CallStop(id=5, port=port, after=1))
+        await client.say(CallStop(id=5, port=port))
+        await client.next(CallsDone)
+
+
 async def test_a_session_that_ends_takes_its_calls_along(serve: Serve) -> None:
     server = await serve()
     reached = asyncio.Event()
@@ -485,12 +495,16 @@ async def test_a_call_that_waits_for_its_turn_has_its_whole_time(serve: Serve) -
 
 async def test_too_many_requests_at_once_are_refused(serve: Serve) -> None:
     server = await serve()
-    async with listening(lambda _: None, keep=True) as port, session(server) as client:
-        await client.hello(tcp=(port,))
-        for number in range(33):
-            await client.say(call(port, id=number, patience_ms=10_000))
-        refusal = await client.next(Refusal)
-        assert (refusal.id, refusal.reason) == (32, "limit")
+    with socket.socket() as listener:  # which accepts nobody, and so does not answer
+        listener.bind((LOOPBACK, 0))
+        listener.listen(128)
+        port: int = listener.getsockname()[1]
+        async with session(server) as client:
+            await client.hello(tcp=(port,))
+            for number in range(65):
+                await client.say(call(port, id=number, patience_ms=10_000))
+            refusal = await client.next(Refusal)
+            assert (refusal.id, refusal.reason) == (64, "limit")
 
 
 # Endpoints that an open connection proved

@@ -8,6 +8,7 @@ from netcheck.server.limits import (
     CALL_FILES,
     FILES_RESERVED,
     MEDIA_FILES,
+    TERMINAL_FILES,
     Bucket,
     ServerLimits,
     fitted,
@@ -48,9 +49,17 @@ def test_everything_full_leaves_the_reserve(files: int) -> None:
         + given.dynamic_ports_total
         + given.stun_connections
         + given.media_in_all * MEDIA_FILES
+        + given.terminals_in_all * TERMINAL_FILES
         + given.calls_in_all * CALL_FILES
     )
     assert most <= files - FILES_RESERVED
+
+
+@given(st.integers(256, 1 << 17))
+def test_nobody_can_have_all_connections_alone(files: int) -> None:
+    given = fitted(ServerLimits(), files)
+    assert 2 * given.spoken_connections_per_source <= given.spoken_connections
+    assert 2 * given.stun_connections_per_source <= max(16, given.stun_connections)
 
 
 def test_what_is_given_back_is_there_again() -> None:
@@ -62,6 +71,13 @@ def test_what_is_given_back_is_there_again() -> None:
     assert bucket.take(0.0, 2)
     bucket.give_back(50)
     assert not bucket.take(0.0, 6)
+
+
+def test_what_is_owed_is_paid_first() -> None:
+    bucket = Bucket(10.0, 3, 0.0)
+    bucket.owe(0.0, 8)
+    assert not bucket.take(0.55)
+    assert bucket.take(0.65)
 
 
 def test_what_is_saved_up_is_bounded() -> None:

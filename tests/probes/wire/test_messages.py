@@ -209,7 +209,7 @@ def test_what_is_needed_must_be_there(missing: str) -> None:
         ),
         (
             messages.OpenRequest(id=3, transport="udp", count=1),
-            '{"type":"open","id":3,"transport":"udp","ports":[],"count":1}',
+            '{"type":"open","id":3,"transport":"udp","ports":[],"count":1,"speaks":""}',
         ),
     ],
 )
