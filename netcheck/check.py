@@ -28,7 +28,7 @@ __all__ = ["Check", "Event", "Observed", "Options", "Progress"]
 
 
 FILES = 512
-"""Files and sockets that a check must be able to have open at the same time: 380 were, where a
+"""Files and sockets that a check must be able to have open at the same time: 440 were, where a
 network dropped everything.  With fewer, calls that arrive would not be taken, and look blocked."""
 
 
@@ -158,6 +158,8 @@ class Check:
             nat=found.nat,
             path=found.path,
             media=found.media,
+            editors=found.editors,
+            calls=found.calls,
             findings=found.findings,
             observations=list(record.observations),
         )

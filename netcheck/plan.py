@@ -7,6 +7,11 @@ Everything runs at the same time, but for this:
 - Who has asked a server to send from another address never sends to that address from
   the same socket: the unasked packet may leave a half-open entry in the NAT that gives the
   next packet there another port.  So every question about a NAT has sockets of its own.
+- A NAT editor opens a way to the port that a message announces.  Where that port has to be a
+  certain one (H.323's 1720, which a directory entry stands for; those at which MSN Messenger
+  offers files), and is called without having been announced as well, those calls come first,
+  are over, and the port is free again.  So a call waits for them, out as well as in: it
+  announces T.120 at 1503.  The call in waits for whoever else announces 1720, too.
 - Media begins when the ports have had their burst, so that it hears the network and not us.
 - Where a packet gets lost is asked when it is known which ones do.
 - A binding's lifetime is what the check's own length allows: it is asked for last.
@@ -14,7 +19,7 @@ Everything runs at the same time, but for this:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal, get_args
 
 import msgspec
@@ -22,17 +27,24 @@ import msgspec
 from netcheck.profile import Profile, Requirement
 from probes.errors import SetupError
 
-Part = Literal["ports", "nat", "range", "media"]
-"""The ports that the profiles name, how the NAT behaves, the dynamic ports, voice and video."""
+Part = Literal["ports", "nat", "editors", "range", "media"]
+"""The ports that the profiles name, how the NAT behaves, addresses inside messages, the dynamic
+ports, voice and video."""
 
 PARTS: tuple[Part, ...] = get_args(Part)
 Depth = Literal["quick", "default", "deep"]
 
-_STEPS: dict[Part, int] = {"ports": 0, "nat": 9, "range": 2, "media": 4}
+_STEPS: dict[Part, int] = {"ports": 0, "nat": 9, "editors": 36, "range": 2, "media": 4}
 """Probes that report in every check, for a progress bar; the ports are counted one by one."""
 
 _QUICK_STEPS: dict[Part, int] = _STEPS | {"nat": 4}
 """A quick look at the NAT is its mapping, filtering, ports and hairpinning over UDP."""
+
+INVITED_MAX = 16
+"""Ports that are announced to a contact together; MSN Messenger has ten (fact M3)."""
+
+CALLS = frozenset({"h323", "h323-audio", "h323-video", "h323-in"})
+"""What a profile may ask of a call (netcheck/diagnosis/calls.py).  For other words none is made."""
 
 CALLED_MAX = 64
 """Ports of one transport on which a server calls a client (docs/protocol.md, ``hello``)."""
@@ -45,13 +57,17 @@ class UdpPort(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """``groups``: TCP ports that are also tested at the same time, and carry data together."""
+    """``groups``: TCP ports that are also tested at the same time, and carry data together.
+    ``invited``: local ones that invitations announce, all together.  ``calls``: a call is made,
+    out and in."""
 
     outbound_tcp: tuple[int, ...]
     groups: tuple[tuple[int, ...], ...]
     from_local: tuple[tuple[int, int], ...]  # (remote port, local port)
     inbound_tcp: tuple[int, ...]
     udp: tuple[UdpPort, ...]
+    invited: tuple[int, ...] = ()
+    calls: bool = False
     parts: frozenset[Part] = frozenset({"ports"})
     depth: Depth = "quick"
 
@@ -74,6 +90,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """How many probes will report, for a progress bar."""
         steps = _QUICK_STEPS if self.depth == "quick" else _STEPS
         others = sum(steps[part] for part in self.parts)
+        if "editors" in self.parts:
+            others += bool(self.invited) + 2 * self.calls
         return others + (self._ports if "ports" in self.parts else 0)
 
     @property
@@ -94,6 +112,7 @@ def make(profiles: Iterable[Profile], depth: Depth = "quick", only: Iterable[Par
     quick check does the least.
     Raises SetupError if that is more than one check can test.
     """
+    profiles = tuple(profiles)
     required = [r for p in profiles for f in p.features for r in f.requires]
     outbound = _of(required, "outbound-tcp")
     plain = [r for r in outbound if r.local_port is None]
@@ -114,6 +133,8 @@ def make(profiles: Iterable[Profile], depth: Depth = "quick", only: Iterable[Par
         udp=tuple(
             UdpPort(p) for p in sorted({p for r in _of(required, "udp") for p in r.port_numbers})
         ),
+        invited=tuple(sorted({port for p in profiles for port in _invited(p)}))[:INVITED_MAX],
+        calls=any(r.protocol in CALLS for r in _of(required, "call")),
         parts=frozenset(only) or _parts(required, depth),
         depth=depth,
     )
@@ -130,11 +151,19 @@ def _parts(required: list[Requirement], depth: Depth) -> frozenset[Part]:
     """Dynamic ports and media only where a profile talks through them."""
     if depth == "quick":
         return frozenset({"ports"})
-    return frozenset(PARTS if _of(required, "media") else ("ports", "nat"))
+    return frozenset(PARTS if _of(required, "media") else ("ports", "nat", "editors"))
 
 
 def _of(required: list[Requirement], probe: str) -> list[Requirement]:
     return [r for r in required if r.probe == probe]
+
+
+def _invited(profile: Profile) -> Iterator[int]:
+    """The ports of the features that need invitations to files to be right."""
+    for feature in profile.features:
+        if any(r.protocol == "msn-file" for r in _of(feature.requires, "embedded-address")):
+            for r in _of(feature.requires, "inbound-tcp"):
+                yield from r.port_numbers
 
 
 def _apart(groups: list[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:

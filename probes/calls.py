@@ -69,6 +69,7 @@ class Calls:
         spare: tuple[int, int] = (0, 0),
     ) -> None:
         self.address: str | None = None
+        self.refusal: messages.Refusal | None = None
         self._session = session
         self._transport: Transport = transport
         self._ports = {called.port: called for called in ports}
@@ -119,24 +120,18 @@ class Calls:
     async def _listen(self, address: str) -> None:
         session = self._session
         offsets = self._offsets_s()
+        offsets_ms = tuple(round(offset * 1000) for offset in offsets)
         began = session.now()
 
-        def request(request_id: int) -> messages.CallRequest:
+        def request(request_id: int) -> messages.CallRequest | messages.FollowRequest:
             self._request_id = request_id
-            return messages.CallRequest(
-                id=request_id,
-                transport=self._transport,
-                address=address,
-                ports=tuple(self._ports),
-                numbers=tuple(called.number for called in self._ports.values()),
-                offsets_ms=tuple(round(offset * 1000) for offset in offsets),
-                patience_ms=round(session.pace.patience_s * 1000),
-                remote_port=self._remote_port,
-                from_other=self._from_other,
+            return self._request(
+                request_id, address, offsets_ms, round(session.pace.patience_s * 1000)
             )
 
         async for said in session.control.call(request):
             if isinstance(said, messages.Refusal):
+                self.refusal = said
                 self._untested(f"the echo server did not call: {said.detail or said.reason}")
                 return
             called = self._ports.get(said.port)
@@ -156,6 +151,21 @@ class Calls:
                     detail=said.detail,
                 )
             )
+
+    def _request(
+        self, request_id: int, address: str, offsets_ms: tuple[int, ...], patience_ms: int
+    ) -> messages.CallRequest | messages.FollowRequest:
+        return messages.CallRequest(
+            id=request_id,
+            transport=self._transport,
+            address=address,
+            ports=tuple(self._ports),
+            numbers=tuple(called.number for called in self._ports.values()),
+            offsets_ms=offsets_ms,
+            patience_ms=patience_ms,
+            remote_port=self._remote_port,
+            from_other=self._from_other,
+        )
 
     async def _stop_when_known(self) -> None:
         """End the calls to the ports that are known, or whose silence means something.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from probes.errors import SetupError
@@ -22,13 +23,24 @@ class ControlLine(Protocol):
     @property
     def alive(self) -> bool: ...
 
+    @property
+    def raw_arrivals(self) -> Sequence[messages.RawArrived]: ...
+
     async def open_ports(
-        self, transport: messages.TransportName, count: int = 0, ports: tuple[int, ...] = ()
+        self,
+        transport: messages.TransportName,
+        count: int = 0,
+        ports: tuple[int, ...] = (),
+        speaks: str = "",
     ) -> messages.Opened | messages.Refusal: ...
 
     def call(
-        self, request: Callable[[int], messages.CallRequest]
+        self, request: Callable[[int], messages.CallRequest | messages.FollowRequest]
     ) -> AsyncIterator[messages.Called | messages.Refusal]: ...
+
+    def overhear(
+        self, number: int, take: Callable[[messages.Overheard], None]
+    ) -> AbstractContextManager[None]: ...
 
     def stop_call(self, request_id: int, port: int, after: int = 0) -> None: ...
 
@@ -37,6 +49,8 @@ class ControlLine(Protocol):
     ) -> AsyncIterator[messages.ServerMessage]: ...
 
     async def ledger(self, sent: tuple[messages.Sent, ...] = ()) -> messages.LedgerPage | None: ...
+
+    async def unread(self) -> tuple[messages.UnreadLine, ...]: ...
 
     async def proven(self, wait_s: float) -> tuple[str, ...]: ...
 

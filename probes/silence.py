@@ -26,13 +26,17 @@ REFUSALS_ENOUGH = 2
 an answer."""
 
 
+_FACTORS_MAX = 4096
+"""More attempts are what a server or a report claims, and mean no more."""
+
+
 def chance_of_silence(attempts: int, sent: int, lost: int) -> float:
     """The chance that ``attempts`` round trips in a row are lost on a path that lost
     ``lost`` of ``sent``."""
     if attempts <= 0:
         return 1.0
     a, b = max(0, lost) + 0.5, max(0, sent - lost) + 0.5
-    return math.prod((a + i) / (a + b + i) for i in range(attempts))
+    return math.prod((a + i) / (a + b + i) for i in range(min(attempts, _FACTORS_MAX)))
 
 
 OWN_SAMPLE_MIN = 12

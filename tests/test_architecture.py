@@ -38,6 +38,17 @@ FAULTS = [
     ("wire-is-pure", "probes.wire.planted", "socket"),
     ("wire-is-pure", "probes.wire.planted", "ssl"),
     ("wire-is-pure", "probes.wire.planted", "time"),
+    ("wire-is-pure", "probes.editors.planted", "asyncio"),
+    ("wire-is-pure", "probes.editors.planted", "random"),
+    ("wire-is-pure", "probes.editors.planted", "secrets"),
+    ("wire-is-pure", "probes.editors.planted", "socket"),
+    ("wire-is-pure", "probes.editors.planted", "ssl"),
+    ("wire-is-pure", "probes.editors.planted", "time"),
+    ("wire-knows-no-speaker", "probes.wire.planted", "probes.editors.contract"),
+    ("wire-knows-no-speaker", "probes.wire.dce.planted", "probes.editors.rpc"),
+    ("protocols-are-independent", "probes.editors.planted", "probes.editors.ftp"),
+    ("protocols-are-independent", "probes.editors.sip.planted", "probes.editors.other"),
+    ("protocols-are-independent", "probes.editors.contract", "probes.editors.other"),
     ("server-speaks-wire", "netcheck.server.planted", "probes.reach"),
     ("server-speaks-wire", "netcheck.server.planted", "probes.session"),
     ("qt-stays-in-gui", "netcheck.cli.planted", "PySide6.QtCore"),
@@ -46,14 +57,21 @@ FAULTS = [
     ("probes-are-independent", "probes.reach.planted", "probes.local.other"),
     ("probes-are-independent", "probes.nat.planted", "probes.nat.other"),
     ("probes-are-independent", "probes.media.planted", "probes.nat.other"),
+    ("probes-are-independent", "probes.calling.planted", "probes.media.other"),
+    ("probes-are-independent", "probes.reach.planted", "probes.calling.other"),
 ]
 
 # Imports that look like faults and are none.
 ALLOWED = [
     ("layers", "netcheck.cli.planted", "netcheck.check"),
     ("server-speaks-wire", "netcheck.server.planted", "probes.wire.stun"),
+    ("server-speaks-wire", "netcheck.server.planted", "probes.editors.contract"),
+    ("wire-knows-no-speaker", "probes.editors.planted", "probes.wire.ber"),
+    ("protocols-are-independent", "probes.editors.planted", "probes.editors.contract"),
+    ("protocols-are-independent", "probes.editors.sip.planted", "probes.editors.contract"),
     ("qt-stays-in-gui", "netcheck.gui.planted", "PySide6.QtCore"),
     ("probes-are-independent", "probes.reach.planted", "probes.session"),
+    ("probes-are-independent", "probes.calling.planted", "probes.calling.other"),
 ]
 
 # Put together from pieces, or this file would be found by its own search.

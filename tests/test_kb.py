@@ -72,12 +72,23 @@ FULL: dict[str, object] = {
     "nat_present": True,
     "carrier_grade": False,
     "again": "--server probe.example.net",
+    "protocols": ["h323", "snmp"],
+    "field": "h245Address",
+    "sent": "192.168.1.7:1720",
+    "received": "198.51.100.4:1720",
+    "entry": "192.168.1.7:1720",
+    "opened": 1720,
+    "sound": "one-way",
+    "editors": {"ftp": "edited", "h323": "mangled"},
 }
+# What the template gets besides, made from these.
+MADE = {"single", "helpers", "helped", "advised", "advice", "inspected", "matrix"}
 FREE = ["server_host", "hostname", "name", "program", "proxy", "location", "detail"]
 EXACT = [
     "lan_address", "router_address", "called_address", "public_address", "address",
     "carrier_address", "external_address", "outer_router", "last_hop", "device", "filtering",
-    "direction", "kind", "seconds", "jitter_ms", "mos", "percent",
+    "direction", "kind", "seconds", "jitter_ms", "mos", "percent", "field", "sent", "received",
+    "entry", "opened", "sound",
 ]  # fmt: skip
 
 each_article = pytest.mark.parametrize("article", kb.articles(), ids=lambda article: article.id)
@@ -105,6 +116,7 @@ def variants() -> Iterator[dict[str, object]]:
         [{}, {"transport": "tcp"}, {"transport": "udp"}],
         [{}, {"local_port": 6901}],
         [{}, {"ports": [1720]}],
+        [{}, {"entry": "192.168.1.7:1720", "opened": 1720}, {"sound": "one-way"}],
     ]
     for chosen in itertools.product(*branches):
         yield {name: value for part in chosen for name, value in part.items()}
@@ -120,6 +132,13 @@ def variants() -> Iterator[dict[str, object]]:
         [{}, {"last_hop": "100.64.3.1"}],
         [{}, {"direction": "outbound"}, {"direction": "inbound"}, {"direction": "both"}],
         [{}, {"kind": "audio"}, {"kind": "video"}],
+        [
+            {},
+            {"protocols": ["msn"]},
+            {"protocols": ["ldap"], "carrier_grade": True},
+            {"protocols": ["ldap"]},
+            {"protocols": ["ftp", "pptp", "snmp", "sip", "irc", "rpc", "dcom"]},
+        ],
     ]
     for chosen in itertools.product(*streams):
         yield {name: value for part in chosen for name, value in part.items()}
@@ -258,7 +277,7 @@ def test_templates_use_known_variables_only(article: kb.Article) -> None:
     for template in (article.body, article.remedy, *(kb._part(part or "") for part in parts)):
         names = meta.find_undeclared_variables(environment.parse(template))
         # What an article sets for a part of it.
-        assert names - {"protocol", "loop"} <= set(FULL)
+        assert names - {"protocol", "loop"} <= set(FULL) | MADE
         assert "ports" not in names or article.ports
 
 
@@ -323,6 +342,54 @@ def test_where_it_breaks_is_said_and_comes_first(
     first = kb.section(text, "What to do").partition("\n2. ")[0]
     assert re.search(step, " ".join(first.split()))
     assert "How far do they get" not in kb.render(article(name))
+
+
+CALLED = {
+    "lan_address": "192.168.1.7", "public_address": "198.51.100.4", "nat_present": True,
+    "ports": [1720],
+}  # fmt: skip
+
+
+def test_calls_only_outward_say_what_the_directory_names() -> None:
+    named = CALLED | {"entry": "192.168.1.7:1720"}
+    remedy = kb.remedy(article("calls-only-outward"), named)
+    assert remedy.startswith("Forward TCP port 1720 on your router to 192.168.1.7, and have people")
+    text = kb.render(article("calls-only-outward"), named)
+    assert "finds the address 192.168.1.7:1720" in text
+    assert "tell people to call 198.51.100.4 itself" in text
+    for values in (CALLED, named | {"opened": 1720}):
+        assert not kb.remedy(article("calls-only-outward"), values).endswith(remedy)
+    forwarded = kb.render(article("calls-only-outward"), named | {"opened": 1720})
+    assert "can be reached from outside" in forwarded
+    assert "this computer was not reached" not in forwarded
+
+
+def test_calls_only_outward_claim_no_more_sound_than_there_is() -> None:
+    both = kb.render(article("calls-only-outward"), CALLED)
+    one_way = kb.render(article("calls-only-outward"), CALLED | {"sound": "one-way"})
+    assert "Calls that you make with NetMeeting work, with sound." in both
+    assert "with sound." not in kb.section(one_way, "Symptoms")
+    assert "sound would flow" in both
+    assert "sound would flow" not in one_way
+    assert "work in calls that you make, one way only" in one_way
+
+
+def test_an_entry_in_a_directory_is_not_the_business_of_a_helper() -> None:
+    values = CALLED | {"protocols": ["ldap"], "received": "192.168.1.7:1720"}
+    remedy = kb.remedy(article("embedded-address-untouched"), values)
+    assert "have people call 198.51.100.4 itself" in remedy
+    text = kb.render(article("embedded-address-untouched"), values)
+    assert "1. **Be called at your public address.**" in text
+    assert "inspect ils" in text
+    assert "Winsock" not in text
+
+
+def test_what_a_call_asked_for_is_no_answer_to_a_packet() -> None:
+    plain = kb.render(article("udp-reply-blocked"))
+    in_a_call = kb.render(article("udp-reply-blocked"), {"sound": "one-way"})
+    assert "answered each of them" in plain
+    assert "answered each of them" not in in_a_call
+    assert "where this computer's messages asked for them" in in_a_call
 
 
 def test_where_replies_are_lost_comes_first() -> None:
@@ -513,6 +580,8 @@ def test_every_command_block_names_its_language(article: kb.Article) -> None:
         (list(range(2000, 2040, 2)), "1024–65535", "1024-65535"),
         ([0, -1, 65536, True, "80", 1720], "1720", "1720"),
         (ODD, f"{', '.join(map(str, ODD[:15]))} and 5 more", ",".join(map(str, ODD[:15]))),
+        (["1024-65535"], "1024–65535", "1024-65535"),
+        ([1720, "5000-6000", "7-6", "9-$(x)"], "1720 and 5000–6000", "1720,5000-6000"),
         (["$(reboot)"], INWARDS, "1503,1720,6891-6900"),
         ("1-9", INWARDS, "1503,1720,6891-6900"),
     ],

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 from click.core import ParameterSource
 
+from netcheck.cli.interrupt import at_once
+
 if TYPE_CHECKING:
     from netcheck.check import Check, Event
     from netcheck.plan import Depth, Part
@@ -68,7 +70,8 @@ SERVER_VARIABLE = "NETCHECK_SERVER"
     metavar="PART",
     multiple=True,
     help="Run only this part; may be given several times: "
-    "ports, nat (its behaviour), range (dynamic ports), media (voice and video).",
+    "ports, nat (its behaviour), editors (addresses inside messages), range (dynamic ports), "
+    "media (voice and video).",
 )
 @click.option("--format", "format_name", default="text", show_default=True, help="text or json.")
 @click.option(
@@ -105,11 +108,12 @@ def check(
     Exit status: 0 everything works, 1 something is limited or fails, 2 wrong usage,
     3 the check could not be made or could not decide everything.
     """
-    from netcheck import plan
-    from netcheck.report import formats
-    from netcheck.report.read import ReportError
-    from probes.errors import LinkError, SetupError
-    from probes.wire import link
+    with at_once():
+        from netcheck import plan
+        from netcheck.report import formats
+        from netcheck.report.read import ReportError
+        from probes.errors import LinkError, SetupError
+        from probes.wire import link
 
     try:
         if format_name not in formats.names():
@@ -276,8 +280,9 @@ async def _get_ready(format_name: str) -> None:
     await asyncio.to_thread(_load, format_name)
 
 
-_READY_AFTER_S = 0.1
-"""By then the first packets are out, and their answers are a round trip away."""
+_READY_AFTER_S = 1.0
+"""By then the probes are under way, which have enough to load themselves.  Sooner, their first
+packet is a tenth of a second later, and so is the end of what takes longest, voice and video."""
 
 
 def _load(format_name: str) -> None:
@@ -305,12 +310,19 @@ def _progress() -> Iterator[Callable[[Event], None]]:
 
 @contextmanager
 def _interruptible(check: Check) -> Iterator[None]:
-    """Ctrl+C and SIGTERM end the check with what was found; a second Ctrl+C ends the program."""
+    """Ctrl+C and SIGTERM end the check with what was found; a second Ctrl+C ends the program.
+
+    That is raised by the loop: an import that it struck would keep its lock, and whoever loads
+    something in a thread would wait for that for ever.
+    """
     loop = asyncio.get_running_loop()
 
     def cancel(number: int, frame: object) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, leave)
         loop.call_soon_threadsafe(check.cancel)
+
+    def leave(number: int, frame: object) -> None:
+        loop.call_soon_threadsafe(signal.default_int_handler, number, None)
 
     before = {number: signal.signal(number, cancel) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

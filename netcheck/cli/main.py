@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from netcheck import __version__
+from netcheck.cli.interrupt import INTERRUPTED, at_once
 
 _COMMANDS = {
     "check": ("netcheck.cli.check", "check", "Test this network against an echo server."),
@@ -25,9 +26,6 @@ _COMMANDS = {
 
 _CRASHED = 70
 """A fault of netcheck itself (EX_SOFTWARE of sysexits.h): never to be read as a verdict."""
-
-_INTERRUPTED = 130
-"""Ended by Ctrl+C, as shells say it; click's own 1 would be read as a verdict."""
 
 _UNREAD = 141
 """Whoever read our output has seen enough (128 + SIGPIPE, as shells say it); click's own 1 would
@@ -44,14 +42,15 @@ class _Lazy(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module, name, _ = _COMMANDS[cmd_name]
-        command: click.Command = getattr(import_module(module), name)
+        with at_once():
+            command: click.Command = getattr(import_module(module), name)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            ctx.exit(_INTERRUPTED)
+            ctx.exit(INTERRUPTED)
         except BrokenPipeError:
             ctx.exit(_UNREAD)
 
@@ -89,7 +88,7 @@ def main() -> None:
     except BrokenPipeError:
         status = _UNREAD
     except KeyboardInterrupt:
-        status = 130  # 128 + SIGINT, as shells say it
+        status = INTERRUPTED
     except Exception as error:
         status = _failed(error)
     _leave(status)

@@ -24,7 +24,7 @@ def list_profiles() -> None:
 def show(name: str) -> None:
     """Show the features of a profile and what each requires."""
     from netcheck import profile
-    from netcheck.diagnosis.features import spans
+    from netcheck.diagnosis.spans import spans
     from netcheck.report.page import clean
 
     try:

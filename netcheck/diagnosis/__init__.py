@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from netcheck.diagnosis import (
+    calls,
     dynamic_range,
+    editors,
     features,
     findings,
     media,
@@ -21,11 +23,13 @@ from netcheck.plan import Plan
 from netcheck.profile import Profile
 from netcheck.report.model import (
     Dynamic,
+    Editor,
     Feature,
     Finding,
     Host,
     Nat,
     PathHop,
+    PlacedCall,
     Port,
     Server,
     Stream,
@@ -48,6 +52,8 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     nat: Nat
     path: list[PathHop]
     media: list[Stream]
+    editors: list[Editor]
+    calls: list[PlacedCall]
     host: Host
     server: Server
 
@@ -63,8 +69,10 @@ def diagnose(
     facts = Facts(observations)
     judged = ports.judge(facts, plan)
     behaviour, path = route.judge(facts, nat.judge(facts))
-    found = findings.find(facts, judged, behaviour, cancelled=cancelled)
-    verdicts = features.judge(profiles, facts, judged, found)
+    talked = editors.dialogues(facts, judged, behaviour)
+    placed = calls.judge(facts)
+    found = findings.find(facts, judged, behaviour, talked, placed, cancelled=cancelled)
+    verdicts = features.judge(profiles, facts, judged, found, talked, placed)
     return Diagnosis(
         overall=overall(f.verdict for f in verdicts),
         features=verdicts,
@@ -75,6 +83,8 @@ def diagnose(
         nat=behaviour,
         path=path,
         media=media.judge(facts),
+        editors=editors.judge(facts, talked, behaviour, path),
+        calls=calls.told(placed),
         host=_host(facts),
         server=_server(facts),
     )

@@ -11,6 +11,7 @@ from probes.observation import (
     Arrival,
     AtOnce,
     BindingLifetime,
+    Call,
     Control,
     DynamicRange,
     Fragments,
@@ -18,6 +19,7 @@ from probes.observation import (
     IcmpErrors,
     InboundTcp,
     InboundUdp,
+    Invited,
     Ledger,
     LocalFacts,
     Loss,
@@ -35,7 +37,9 @@ from probes.observation import (
     Portal,
     PortMappers,
     Punched,
+    RawProtocol,
     StunSeen,
+    Talk,
     Transport,
 )
 
@@ -73,6 +77,10 @@ class Facts:
         self.nat64 = self._one(Nat64)
         self.dynamic_ranges = self._many(DynamicRange)
         self.media = self._many(MediaStream)
+        self.raw = self._many(RawProtocol)
+        self.talks = self._many(Talk)
+        self.calls = self._many(Call)
+        self.invited = self._one(Invited)
 
     @property
     def trusted_silence(self) -> bool:

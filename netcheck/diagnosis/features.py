@@ -6,20 +6,24 @@ when something could not be tested, *limited* when a part passes, and else *work
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
-from netcheck.diagnosis import media
+from netcheck.diagnosis import call_media, call_needs, calls, editors, invitations, media, udp
+from netcheck.diagnosis.calls import Placed
 from netcheck.diagnosis.facts import Facts
 from netcheck.diagnosis.findings import WHOLE_CHECK
+from netcheck.diagnosis.judged import Judged
+from netcheck.diagnosis.met import Met, Outcome
+from netcheck.diagnosis.shut import SHUT
+from netcheck.diagnosis.spans import spans
 from netcheck.profile import FeatureSpec, Profile, Requirement
 from netcheck.report.model import Feature, Finding, Port, Verdict
 
-Outcome = Literal["met", "partly", "unmet", "unknown"]
-
-_BAD = frozenset({"refused", "blocked", "intercepted", "altered"})
+_STREAMS: dict[str, media.Kind] = {"rtp-audio": "audio", "rtp-video": "video"}
+_NOTHING_KNOWN = frozenset({"unknown", "untested", "unavailable"})
 _HOW = {
     "refused": "refused",
     "blocked": "blocked",
@@ -32,36 +36,38 @@ _HOW = {
 }
 
 
-class Met(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a requirement is met.  ``clause`` says it as part of a sentence; ``used``
-    are the observations it rests on."""
+class Known(NamedTuple):
+    """What all features are judged by."""
 
-    outcome: Outcome
-    clause: str = ""
-    capacity: int | None = None
-    used: tuple[str, ...] = ()
+    facts: Facts
+    ports: list[Port]
+    talked: Sequence[Judged] = ()
+    placed: Sequence[Placed] = ()
 
 
 def judge(
-    profiles: Iterable[Profile], facts: Facts, ports: list[Port], findings: list[Finding]
+    profiles: Iterable[Profile],
+    facts: Facts,
+    ports: list[Port],
+    findings: list[Finding],
+    talked: Sequence[Judged] = (),
+    placed: Sequence[Placed] = (),
 ) -> list[Feature]:
     """Every feature of every profile with its verdict."""
+    known = Known(facts, _proved(ports, placed), talked, placed)
     return [
-        _feature(profile, spec, facts, ports, findings)
+        _feature(profile, spec, known, findings)
         for profile in profiles
         for spec in profile.features
     ]
 
 
-def _feature(
-    profile: Profile, spec: FeatureSpec, facts: Facts, ports: list[Port], findings: list[Finding]
-) -> Feature:
-    met = [(r, requirement(r, facts, ports)) for r in spec.requires]
-    deciding = [m for r, m in met if r.decides]
+def _feature(profile: Profile, spec: FeatureSpec, known: Known, findings: list[Finding]) -> Feature:
+    deciding = _deciding(spec, known)
     verdict = verdict_of(m.outcome for m in deciding)
     used = {o for m in deciding if m.outcome != "met" for o in m.used}
     capacity = next((m.capacity for m in deciding if m.capacity is not None), None)
-    whole = _whole_check(facts, findings)
+    whole = _whole_check(known.facts, findings)
     return Feature(
         profile=profile.id,
         feature=spec.id,
@@ -75,6 +81,69 @@ def _feature(
         ],
         capacity=capacity if verdict in ("works", "limited") else None,
     )
+
+
+def _deciding(spec: FeatureSpec, known: Known) -> list[Met]:
+    """What the feature needs and how far it is met.  Where somebody followed what was announced,
+    in a message or in a directory, that tells whether others get in: whether they would at a port
+    that they know from elsewhere does not."""
+    needs = [r for r in spec.requires if r.decides]
+    called = calls.placed(known.placed, "inbound")
+    if (
+        called is not None
+        and called.set_up
+        and any(r.protocol == call_needs.INBOUND for r in needs)
+    ):
+        needs = [r for r in needs if r.probe != "inbound-tcp"]
+    invited = invitations.found(spec, known.facts, known.talked)
+    if invited is not None:
+        rest = [requirement(r, known) for r in needs if not invited.covers(r)]
+        return [_invited(invited, known), *rest]
+    met = [(r, _beside_a_call(r, requirement(r, known), needs, known)) for r in needs]
+    if _way_is_opened(spec, known.talked):
+        met = [(r, _where_opened(m) if r.probe == "inbound-tcp" else m) for r, m in met]
+    return [m for _, m in met]
+
+
+def _beside_a_call(r: Requirement, met: Met, needs: list[Requirement], known: Known) -> Met:
+    """Streams that go back to where they came from cannot say that nobody hears anybody where those
+    of a call, which go to where its messages say, did arrive; and are not missed where they did."""
+    kind = _STREAMS.get(r.protocol) if r.probe == "media" else None
+    out = calls.placed(known.placed, "outbound")
+    if kind is None or out is None or f"h323-{kind}" not in {n.protocol for n in needs}:
+        return met
+    who = call_media.who(out.ways, kind)
+    if who == "unknown":
+        return met
+    if met.outcome == "unknown":
+        return Met(outcome="met")
+    if met.outcome == "unmet" and who != "neither":
+        clause = f"on other ports than the call's, {met.clause}" if who == "both" else ""
+        return Met(outcome="partly", clause=clause, used=met.used)
+    return met
+
+
+def _invited(invited: invitations.Found, known: Known) -> Met:
+    """One invitation that went wrong is enough, where the ten could not be tried."""
+    if invited.met.outcome == "unknown":
+        one = requirement(invited.by, known)
+        return one if one.outcome == "unmet" and not invited.alone else invited.met
+    return invited.met
+
+
+def _proved(ports: list[Port], placed: Sequence[Placed]) -> list[Port]:
+    """A call that was answered shows that its port is open, where nothing else was found out."""
+    out = calls.placed(placed, "outbound")
+    if out is None or out.reached in ("untested", "nothing"):
+        return ports
+    return [
+        msgspec.structs.replace(p, state="open", observation=out.call.id)
+        if (p.transport, p.direction, p.port) == ("tcp", "outbound", calls.PORT)
+        and p.local_port is None
+        and p.state in _NOTHING_KNOWN
+        else p
+        for p in ports
+    ]
 
 
 def verdict_of(outcomes: Iterable[Outcome]) -> Verdict:
@@ -122,20 +191,67 @@ def _sentence(clause: str) -> str:
     return clause[:1].upper() + clause[1:].rstrip(".") + "."
 
 
-def requirement(r: Requirement, facts: Facts, ports: list[Port]) -> Met:
+def _way_is_opened(spec: FeatureSpec, talked: Sequence[Judged]) -> bool:
+    """Whether an editor lets those in who follow an invitation, and only those."""
+    told = [editors.held(talked, r.protocol) for r in spec.requires if r.probe == _EMBEDDED]
+    return any(j is not None and j.verdict == "edited" for j in told)
+
+
+def _where_opened(met: Met) -> Met:
+    """Calls that no invitation announced say little then of those that one does."""
+    if met.outcome in ("met", "unknown"):
+        return met
+    clause = "one contact was let in where the router opened the way; not tested: several at once"
+    return Met(outcome="unknown", clause=clause, used=met.used)
+
+
+def requirement(r: Requirement, known: Known) -> Met:
     """How far one requirement is met."""
+    facts, ports, talked, placed = known
     match r.probe:
         case "outbound-tcp":
             return _outbound_tcp(r, facts, ports)
         case "inbound-tcp":
             return _inbound_tcp(r, ports)
         case "udp":
-            return _udp(r.port_numbers[0], ports)
+            return udp.met(r.port_numbers[0], ports)
         case "media":
             return _media(r, facts)
-        case _:
-            means = r.means or f"{r.probe} ({r.protocol})"
-            return Met(outcome="unknown", clause=f"not tested: {means}")
+        case "call":
+            return call_needs.met(r, placed, talked)
+        case "embedded-address" if told := editors.held(talked, r.protocol):
+            if invitations.leads_to_voice(told, facts, ports):
+                return Met(outcome="met", used=told.evidence)
+            return _embedded(r, told)
+        case "embedded-address":
+            clause = f"not tested: {r.means or r.protocol}"
+            if talked:
+                clause += f": there is no test named {r.protocol!r}"
+            return Met(outcome="unknown", clause=clause)
+
+
+_EMBEDDED = "embedded-address"
+
+
+def _embedded(r: Requirement, told: Judged) -> Met:
+    """The message as it arrived: can whoever reads it go to where it says (fact M5)?"""
+    invites = told.protocol == "msn"
+    message, reader = ("invitation", "your contact") if invites else ("message", "its reader")
+    match told.verdict:
+        case "not-needed" | "edited":
+            return Met(outcome="met", used=told.evidence)
+        case "not-tested":
+            clause = f"not tested: {r.means}: {told.reason}"
+            return Met(outcome="unknown", clause=clause, used=told.evidence)
+        case "untouched":
+            clause = f"the {message} names {told.received}, where {reader} cannot reach you"
+        case "edited-unreachable":
+            clause = f"your router has the {message} {told.reason}"
+        case "mangled":
+            clause = f"the {message} is damaged on the way: {told.reason}"
+        case "blocked":
+            clause = f"the {message} does not get through, though other data does"
+    return Met(outcome="unmet", clause=clause, used=told.evidence)
 
 
 def _media(r: Requirement, facts: Facts) -> Met:
@@ -167,7 +283,7 @@ def _outbound_tcp(r: Requirement, facts: Facts, ports: list[Port]) -> Met:
     if together < total:
         clause = f"only {together} of {total} can be on the way at the same time"
         if met.outcome == "partly":
-            clause += f": {_which(chosen, _BAD)}"
+            clause += f": {_which(chosen, SHUT)}"
         enough = together >= (r.at_least or total)
         return Met(
             outcome="partly" if enough else "unmet", clause=clause, capacity=together, used=used
@@ -187,22 +303,22 @@ def _inbound_tcp(r: Requirement, ports: list[Port]) -> Met:
 def _by_states(r: Requirement, chosen: list[Port], way: str) -> Met:
     used = tuple(p.observation for p in chosen if p.observation)
     passed = [p for p in chosen if p.state == "open"]
-    bad = [p for p in chosen if p.state in _BAD]
+    bad = [p for p in chosen if p.state in SHUT]
     total = len(r.port_numbers)
     if len(passed) == total:
         return Met(outcome="met", used=used)
     open_questions = total - len(passed) - len(bad)
     lead = f"{r.means} does not get through: " if r.means else ""
-    unmet = Met(outcome="unmet", clause=f"{lead}{way} {_which(chosen, _BAD)}", used=used)
+    unmet = Met(outcome="unmet", clause=f"{lead}{way} {_which(chosen, SHUT)}", used=used)
     if bad and r.at_least is None:
         return unmet
     if bad and r.at_least is not None and len(passed) >= r.at_least:
         what = "at the same time" if r.capacity else "gets through"
-        clause = f"only {len(passed)} of {total} {what}: {way} {_which(chosen, _BAD)}"
+        clause = f"only {len(passed)} of {total} {what}: {way} {_which(chosen, SHUT)}"
         return Met(outcome="partly", clause=clause, used=used)
     if bad and not open_questions:
         return unmet
-    undecided = frozenset(_HOW) - _BAD
+    undecided = frozenset(_HOW) - SHUT
     return Met(outcome="unknown", clause=f"{way} {_which(chosen, undecided)}", used=used)
 
 
@@ -217,96 +333,3 @@ def _which(chosen: list[Port], states: Iterable[str]) -> str:
         name = f"{chosen[0].transport.upper()} {spans(numbers)}{source}"
         parts.append(f"{name} {verb} {_HOW[state]}")
     return ", ".join(parts) or "it was not tested"
-
-
-def spans(numbers: Iterable[int]) -> str:
-    """``389, 6891–6900``: consecutive ports together."""
-    groups: list[list[int]] = []
-    for number in sorted(set(numbers)):
-        if groups and number == groups[-1][-1] + 1:
-            groups[-1].append(number)
-        else:
-            groups.append([number])
-    return ", ".join(f"{g[0]}–{g[-1]}" if len(g) > 1 else f"{g[0]}" for g in groups)
-
-
-def _udp(port: int, ports: list[Port]) -> Met:
-    """UDP with ``port`` as source and as destination, each direction of travel (M4).
-
-    A reply that comes back to our port travels in with it as destination; one that
-    comes from the server's travels in with it as source.
-    """
-    udp = [p for p in ports if p.transport == "udp"]
-    source_out = _find(udp, "outbound", local_port=port)
-    destination_out = _find(udp, "outbound", port=port)
-    destination_in = _find(udp, "inbound", port=port)
-    source_in = _find(udp, "inbound", remote_port=port)
-    out = _both(_left(source_out), _left(destination_out))
-    back = _both(_came(source_out, destination_in), _came(destination_out, source_in))
-    used = tuple(
-        p.observation
-        for p in (source_out, destination_out, destination_in, source_in)
-        if p and p.observation
-    )
-    name = f"UDP {port}"
-    if out and back:
-        return Met(outcome="met", used=used)
-    if out is None or back is None:
-        return Met(outcome="unknown", clause=f"{name} is undecided", used=used)
-    if out:
-        return Met(
-            outcome="partly",
-            clause=f"others hear you, you do not hear them: {name} does not come in",
-            used=used,
-        )
-    if back:
-        return Met(
-            outcome="partly",
-            clause=f"you hear others, they do not hear you: {name} does not get out",
-            used=used,
-        )
-    return Met(outcome="unmet", clause=f"{name} gets through in neither direction", used=used)
-
-
-def _find(
-    ports: list[Port],
-    direction: str,
-    *,
-    port: int | None = None,
-    local_port: int | None = None,
-    remote_port: int | None = None,
-) -> Port | None:
-    return next(
-        (
-            p
-            for p in ports
-            if p.direction == direction
-            and (port is None or p.port == port)
-            and p.local_port == local_port
-            and p.remote_port == remote_port
-        ),
-        None,
-    )
-
-
-def _left(probe: Port | None) -> bool | None:
-    """Whether packets of this probe arrived at the server."""
-    if probe is None:
-        return None
-    if probe.state == "open" or probe.reached_server:
-        return True
-    return False if probe.state in _BAD else None
-
-
-def _came(probe: Port | None, call: Port | None) -> bool | None:
-    """Whether packets come in: as the answer to a probe, or unasked."""
-    states = {p.state for p in (probe, call) if p is not None}
-    if "open" in states:
-        return True
-    return False if states and states <= _BAD and probe is not None else None
-
-
-def _both(one: bool | None, other: bool | None) -> bool | None:
-    if one is False or other is False:
-        return False
-    return True if one and other else None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from netcheck import kb
 from netcheck.cause import Cause
-from netcheck.diagnosis import dynamic_range, media, nat, route
+from netcheck.diagnosis import call_findings, dynamic_range, editors, media, nat, route
+from netcheck.diagnosis.calls import Placed
 from netcheck.diagnosis.clue import Clue, Parameter
 from netcheck.diagnosis.facts import Facts
+from netcheck.diagnosis.judged import Judged
 from netcheck.report.model import Feature, Finding, Nat, Port, Severity
 from probes.observation import (
     Control,
@@ -44,16 +46,27 @@ _TCP_IN: dict[str, Cause] = {
 }
 
 
-def find(facts: Facts, ports: list[Port], behaviour: Nat, *, cancelled: bool) -> list[Finding]:
+def find(
+    facts: Facts,
+    ports: list[Port],
+    behaviour: Nat,
+    talked: Sequence[Judged] = (),
+    placed: Sequence[Placed] = (),
+    *,
+    cancelled: bool,
+) -> list[Finding]:
     """All findings, without their severity: that follows from the features."""
     clues = [
         *_circumstances(facts, ports, cancelled),
         *(clue for port in ports for clue in _port(facts, port, ports)),
+        *_taken(facts, ports),
         *_translated(facts, ports),
         *nat.clues(facts, behaviour),
         *route.clues(facts, behaviour),
         *dynamic_range.clues(facts),
-        *media.clues(facts, ports),
+        *media.clues(facts),
+        *call_findings.clues(facts, placed, ports),
+        *editors.clues(talked, call_findings.harmed(placed)),
     ]
     return [_located(facts, finding) for finding in _together(clues)]
 
@@ -104,6 +117,8 @@ _HARM: frozenset[Cause] = frozenset(
         "udp-range-limited",
         "symmetric-mapping",
         "short-binding-lifetime",
+        "embedded-address-mangled",
+        "editor-pinhole-closed",
     }
 )
 """Worth a warning even where no feature's verdict hangs on it."""
@@ -200,6 +215,17 @@ def _called_address(facts: Facts, port: Port) -> str:
 
 def _reaches(facts: Facts) -> tuple[OutboundTcp | OutboundUdp | InboundTcp | InboundUdp, ...]:
     return (*facts.outbound_tcp, *facts.outbound_udp, *facts.inbound_tcp, *facts.inbound_udp)
+
+
+def _taken(facts: Facts, ports: list[Port]) -> Iterator[Clue]:
+    """Ports that were in use when files were offered, though not when they were tested."""
+    if (invited := facts.invited) is None:
+        return
+    known = {p.port for p in ports if p.direction == "inbound" and p.state == "busy"}
+    for one in invited.invitations:
+        if one.busy and one.port not in known:
+            told: dict[str, Parameter] = {"transport": "tcp", "program": ""}
+            yield Clue("local-port-in-use", (invited.id,), one.port, told)
 
 
 def _translated(facts: Facts, ports: list[Port]) -> Iterator[Clue]:

@@ -10,9 +10,9 @@ from netcheck.diagnosis import emodel
 from netcheck.diagnosis.clue import Clue, Parameter
 from netcheck.diagnosis.dynamic_range import wilson
 from netcheck.diagnosis.facts import Facts
-from netcheck.report.model import Direction, Port, Stream
+from netcheck.report.model import Direction, Stream
 from probes import silence
-from probes.observation import DynamicRange, MediaStream
+from probes.observation import MediaStream
 from probes.pace import GAP_MIN_S
 
 Kind = Literal["audio", "video"]
@@ -45,12 +45,6 @@ QUIET_MIN = 6  # of them hold 75 packets of speech: a loss of 5 % leaves none ou
 
 MISSED_MIN = 3  # fewer lost packets are an accident
 
-SETUP_PORTS = (1720, 1731)  # facts N3 and N4
-CLOSED_SAMPLES_MIN = 10
-"""Random ports none of which passes: a range of which a quarter is open looks so in 6 %."""
-
-_REFUSED = frozenset({"refused", "blocked", "intercepted"})
-
 
 def judge(facts: Facts) -> list[Stream]:
     """Every stream that was tried, for the report."""
@@ -75,7 +69,7 @@ def judge(facts: Facts) -> list[Stream]:
 def met(kind: Kind, facts: Facts) -> tuple[Outcome, str, tuple[str, ...]]:
     """Whether ``kind`` flows both ways: the outcome, a clause that says it, and the
     observations that it rests on."""
-    out, back = _stream(facts, kind, "outbound"), _stream(facts, kind, "inbound")
+    out, back = stream(facts, kind, "outbound"), stream(facts, kind, "inbound")
     used = tuple(o.id for o in (out, back) if o is not None)
     there, here = carried(facts, out), carried(facts, back)
     sense = "hear" if kind == "audio" else "see"
@@ -94,14 +88,24 @@ def met(kind: Kind, facts: Facts) -> tuple[Outcome, str, tuple[str, ...]]:
 def carried(facts: Facts, o: MediaStream | None) -> bool | None:
     """Whether a stream gets through, so that one could make something of it; None where
     that is not known."""
-    if o is None or o.untested or o.received is None or o.sent < CARRIED_SENT_MIN:
+    if o is None or o.untested or o.received is None:
         return None
-    if o.received >= CARRIED_SHARE * o.sent:
+    return enough(facts, o.sent, o.received, o.packets_per_s)
+
+
+def enough(
+    facts: Facts, sent: int, received: int, packets_per_s: int, least: int = CARRIED_SENT_MIN
+) -> bool | None:
+    """The same of any stream, by its counts; ``least`` are the packets that say something."""
+    if sent < least:
+        return None
+    if received >= CARRIED_SHARE * sent:
         return True
-    if o.received > 0:
+    if received > 0:
         # That much loss is a fact whatever causes it; but few packets may be a bad moment.
-        return False if wilson(o.received, o.sent)[1] < CARRIED_SHARE else None
-    return False if facts.trusted_silence and _silence_is_certain(facts, o) else None
+        return False if wilson(received, sent)[1] < CARRIED_SHARE else None
+    certain = facts.trusted_silence and _silence_is_certain(facts, sent, packets_per_s)
+    return False if certain else None
 
 
 def shows_little_loss(facts: Facts, most: float) -> bool:
@@ -119,18 +123,16 @@ def shows_little_loss(facts: Facts, most: float) -> bool:
     return worst < most
 
 
-def clues(facts: Facts, ports: list[Port]) -> Iterator[Clue]:
-    """One-way and poor media, calls without media (N7), and calls only outward (N8)."""
+def clues(facts: Facts) -> Iterator[Clue]:
+    """One-way and poor media."""
     for kind in get_args(Kind):
         yield from _one_way(facts, kind)
     for o in facts.media:
         yield from _poor(facts, o)
-    yield from _without_media(facts, ports)
-    yield from _only_outward(facts, ports)
 
 
 def _one_way(facts: Facts, kind: Kind) -> Iterator[Clue]:
-    out, back = _stream(facts, kind, "outbound"), _stream(facts, kind, "inbound")
+    out, back = stream(facts, kind, "outbound"), stream(facts, kind, "inbound")
     for bad, good in ((out, back), (back, out)):
         if bad and good and carried(facts, bad) is False and carried(facts, good):
             yield Clue(
@@ -176,75 +178,15 @@ def _lost_beside_the_sample(facts: Facts, o: MediaStream) -> bool:
     return len(quiet) >= QUIET_MIN and sum(quiet) < GOOD_LOSS * packets
 
 
-def _without_media(facts: Facts, ports: list[Port]) -> Iterator[Clue]:
-    """N7: calls connect, and nobody hears anything."""
-    setup = [p for number in SETUP_PORTS if (p := _tcp(ports, "outbound", number))]
-    if not setup or setup[0].port != SETUP_PORTS[0] or any(p.state != "open" for p in setup):
-        return
-    heard = {o.id: carried(facts, o) for o in facts.media}
-    sound = [heard[o.id] for o in facts.media if o.kind == "audio"]
-    ranges = [r for r in facts.dynamic_ranges if r.transport == "udp" and _closed(facts, r)]
-    if True in heard.values():
-        return
-    silent = sound == [False, False]
-    if not silent and not ranges:
-        return
-    evidence = [name for name, known in heard.items() if known is False] if silent else []
-    evidence += [r.id for r in ranges]
-    evidence += [p.observation for p in setup if p.observation]
-    numbers: list[str | int] = [p.port for p in setup]
-    yield Clue("calls-without-media", tuple(evidence), None, {"ports": numbers})
-
-
-def _only_outward(facts: Facts, ports: list[Port]) -> Iterator[Clue]:
-    """N8: calls from inside work with sound, calls from outside do not come in."""
-    number = SETUP_PORTS[0]
-    out, back = _tcp(ports, "outbound", number), _tcp(ports, "inbound", number)
-    if out is None or back is None or out.state != "open" or back.state not in _REFUSED:
-        return
-    sound = [_stream(facts, "audio", direction) for direction in get_args(Direction)]
-    if all(carried(facts, o) for o in sound):
-        evidence = [p.observation for p in (back, out) if p.observation]
-        evidence += [o.id for o in sound if o]
-        yield Clue("calls-only-outward", tuple(evidence), number)
-
-
-def _stream(facts: Facts, kind: Kind, direction: Direction) -> MediaStream | None:
+def stream(facts: Facts, kind: Kind, direction: Direction) -> MediaStream | None:
     return next((o for o in facts.media if (o.kind, o.direction) == (kind, direction)), None)
 
 
-def _tcp(ports: list[Port], direction: Direction, number: int) -> Port | None:
-    return next(
-        (
-            p
-            for p in ports
-            if (p.transport, p.direction, p.port) == ("tcp", direction, number)
-            and p.local_port is None
-        ),
-        None,
-    )
-
-
-def _closed(facts: Facts, seen: DynamicRange) -> bool:
-    """Whether a random sample of ports says that none of them passes."""
-    first = seen.samples[: seen.first]
-    outcomes = {sample.outcome for sample in first}
-    enough = not seen.untested and len(first) >= CLOSED_SAMPLES_MIN
-    # Nothing open later either: what was tried after the first sample counts against it.
-    none_open = all(sample.outcome != "open" for sample in seen.samples)
-    return (
-        enough
-        and none_open
-        and facts.trusted_silence
-        and outcomes <= {"blocked", "refused", "reply-lost"}
-    )
-
-
-def _silence_is_certain(facts: Facts, o: MediaStream) -> bool:
+def _silence_is_certain(facts: Facts, sent: int, packets_per_s: int) -> bool:
     """Whether loss cannot explain that nothing came.  Packets 20 ms apart fall into the same
     outage: what counts is how many spaced-out tries the stream lasted for."""
-    seconds = o.sent / o.packets_per_s if o.packets_per_s > 0 else 0.0
-    tries = min(o.sent, int(seconds / GAP_MIN_S + 1e-9))
+    seconds = sent / packets_per_s if packets_per_s > 0 else 0.0
+    tries = min(sent, int(seconds / GAP_MIN_S + 1e-9))
     return silence.rules_out_loss(tries, facts.chance_of_silence("udp", tries))
 
 

@@ -26,6 +26,7 @@ class Ports:
         self._plan = plan
         self._record = record
         self.outbound_tested = asyncio.Event()  # but for what waits for an inbound test
+        self.inbound_tcp_tested = asyncio.Event()  # and its local ports are free again
         self._listeners = inbound_tcp.Listeners(plan.inbound_tcp)
         self._called = [inbound_udp.Receiver(entry.port) for entry in plan.udp]
         self._called_from = [
@@ -87,7 +88,12 @@ class Ports:
         self._record.observe(await self._with_holder(found, "tcp", local_port))
 
     async def _inbound_tcp(self, own: str | None) -> None:
-        for found in await self._listeners.run(self._session, own):
+        try:
+            tested = await self._listeners.run(self._session, own)
+        finally:
+            await self._listeners.close()
+            self.inbound_tcp_tested.set()
+        for found in tested:
             self._record.observe(await self._with_holder(found, "tcp", found.port))
 
     async def _udp_in_then_out(self, receiver: inbound_udp.Receiver, own: str | None) -> None:

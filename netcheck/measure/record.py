@@ -11,10 +11,12 @@ from netcheck.plan import Plan
 from probes.observation import (
     AnyObservation,
     AtOnce,
+    Call,
     DynamicRange,
     IcmpErrors,
     InboundTcp,
     InboundUdp,
+    Invited,
     MediaStream,
     NatFiltering,
     NatHairpin,
@@ -25,6 +27,7 @@ from probes.observation import (
     OutboundUdp,
     PathMtu,
     Punched,
+    Talk,
 )
 
 
@@ -60,6 +63,9 @@ _STEPS = (
     IcmpErrors,
     DynamicRange,
     MediaStream,
+    Talk,
+    Invited,
+    Call,
 )
 """What counts as a step of the plan's (see ``plan.Plan.steps``)."""
 

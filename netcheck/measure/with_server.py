@@ -186,6 +186,8 @@ class ServerCheck:
                     behaviour = Behaviour(session, self._plan, self._record)
                     stack.push_async_callback(behaviour.close)
                     group.create_task(behaviour.run())
+                if "editors" in self._plan.parts:
+                    group.create_task(self._editors(session, ports))
                 if self._plan.parts & {"range", "media"}:
                     from netcheck.measure.voice import voice
 
@@ -198,6 +200,27 @@ class ServerCheck:
             await ports.run(own)
         finally:
             tested.set()
+
+    async def _editors(self, session: Session, ports: Ports | None) -> None:
+        from netcheck.measure import calls, editors, inviting
+
+        assert self._line is not None
+        offer = editors.Offer.of(self._line.welcome, SOFTWARE)
+        if self._where.embedded:
+            editors.untested(self._record, editors.EMBEDDED)
+            inviting.untested(self._plan, self._record, editors.EMBEDDED)
+            calls.untested(self._plan, self._record, editors.EMBEDDED)
+            return
+        tested = ports.inbound_tcp_tested if ports else asyncio.Event()
+        if ports is None:
+            tested.set()
+        plan, record, announced = self._plan, self._record, asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(
+                editors.editors(session, plan, record, offer, tested, announced=announced)
+            )
+            group.create_task(calls.call(session, plan, record, offer, tested, announced))
+            group.create_task(inviting.invite(session, self._plan, self._record, offer, tested))
 
     async def _breaks(
         self, session: Session, ports: Ports, control_port: int, tested: asyncio.Event
@@ -254,6 +277,12 @@ class ServerCheck:
     def conclude(self) -> None:
         """State what the control connection was and how much the path lost."""
         line, dialled, session = self._line, self._dialled, self._session
+        if session is None and "editors" in self._plan.parts:
+            from netcheck.measure import calls, editors, inviting
+
+            editors.untested(self._record, editors.NO_SERVER)
+            inviting.untested(self._plan, self._record, editors.NO_SERVER)
+            calls.untested(self._plan, self._record, editors.NO_SERVER)
         welcome = line.welcome if line else None
         self._record.observe(
             Control(
@@ -304,6 +333,10 @@ def _load(plan: Plan) -> None:
     """What is not needed before the server is found; meanwhile the program waits anyway."""
     if "nat" in plan.parts:
         import_module("netcheck.measure.behaviour")
+    if "editors" in plan.parts:
+        import_module("netcheck.measure.editors").spoken()
+        import_module("netcheck.measure.inviting")
+        import_module("netcheck.measure.calls")
     if plan.parts & {"range", "media"}:
         import_module("netcheck.measure.voice")
 

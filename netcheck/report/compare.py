@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from netcheck.protocols import in_words
 from netcheck.report.compare_network import NetworkChange, Trend, network_changes
 from netcheck.report.details import kind, other_end
 from netcheck.report.model import Feature, Finding, Port, PortState, Report, Verdict
@@ -127,8 +128,16 @@ def _without(findings: list[Finding], others: list[Finding]) -> list[Finding]:
 
 
 def _nature(finding: Finding) -> tuple[str, ...]:
-    where = ("transport", "local_port", "remote_port")
+    where = ("transport", "local_port", "remote_port", "protocol")
     return (finding.cause, *(str(finding.parameters.get(name)) for name in where))
+
+
+def _named(finding: Finding) -> str:
+    """What several may be called, and which one it is."""
+    protocols = finding.parameters.get("protocols")
+    if not isinstance(protocols, list):
+        return finding.title
+    return f"{finding.title} ({', '.join(in_words(str(each)) for each in protocols)})"
 
 
 def _cautions(old: Report, new: Report) -> list[str]:
@@ -179,7 +188,7 @@ def as_text(
     ):
         if findings:
             page.heading(heading)
-            page.rows([("-", each.title) for each in findings], widths=[1])
+            page.rows([("-", _named(each)) for each in findings], widths=[1])
     return page.text()
 
 

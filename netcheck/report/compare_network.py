@@ -1,4 +1,4 @@
-"""What changed in how the network behaves: the NAT, the dynamic ports, voice and video.
+"""What changed in how the network behaves: the NAT, the dynamic ports, voice and video, calls.
 
 Better and worse are said where nobody would want it the other way round, and for what was
 counted where chance does not explain the difference.  A stricter filter, for example, is
@@ -8,13 +8,27 @@ neither: it keeps callers out, and strangers.
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from netcheck.report.model import Dynamic, Nat, Report, Stream
+from netcheck.protocols import in_words
+from netcheck.report.calls import hears, how_far, sees
+from netcheck.report.model import (
+    CallReached,
+    CallSides,
+    Dynamic,
+    Editor,
+    EditorVerdict,
+    Nat,
+    PlacedCall,
+    Report,
+    Stream,
+)
 from netcheck.report.stated import known
 
+T = TypeVar("T")
 Trend = Literal["better", "worse", "changed"]
 
 _MAPPINGS = ("address-and-port-dependent", "address-dependent", "endpoint-independent")
@@ -68,6 +82,8 @@ def network_changes(old: Report, new: Report) -> list[NetworkChange]:
         *_dynamic("dynamic UDP ports", old.dynamic_udp, new.dynamic_udp),
         *_dynamic("dynamic TCP ports", old.dynamic_tcp, new.dynamic_tcp),
         *_media(old.media, new.media),
+        *_editors(old.editors, new.editors),
+        *_calls(old.calls, new.calls),
     ]
 
 
@@ -176,6 +192,63 @@ def _beyond_chance(one: float, of: int, other: float, of_other: int) -> bool:
     share = min(1.0, max(0.0, (one * of + other * of_other) / (of + of_other)))
     error = math.sqrt(share * (1 - share) * (1 / of + 1 / of_other))
     return abs(one - other) > LOSS_DEVIATIONS * error
+
+
+_USABLE: frozenset[EditorVerdict] = frozenset({"not-needed", "edited"})
+
+
+def _editors(old: list[Editor], new: list[Editor]) -> list[NetworkChange]:
+    """Of what both reports tested; which harm it is that befalls a message makes it no better."""
+    before = {each.protocol: each.verdict for each in old if each.verdict != "not-tested"}
+    after = {each.protocol: each.verdict for each in new if each.verdict != "not-tested"}
+    return [
+        NetworkChange(
+            trend=_editor_trend(before[name], after[name]),
+            what=f"addresses in {in_words(name)}",
+            old=before[name],
+            new=after[name],
+        )
+        for name in before
+        if name in after and before[name] != after[name]
+    ]
+
+
+def _editor_trend(was: EditorVerdict, now: EditorVerdict) -> Trend:
+    if (was in _USABLE) == (now in _USABLE):
+        return "changed"
+    return "better" if now in _USABLE else "worse"
+
+
+def _calls(old: list[PlacedCall], new: list[PlacedCall]) -> Iterator[NetworkChange]:
+    """Of what both reports tried: a feature that was limited, and is, may be so the other way."""
+    before = {each.direction: each for each in old if each.reached != "untested"}
+    for now in new:
+        was = before.get(now.direction)
+        if was is None or now.reached == "untested":
+            continue
+        way = "call out" if now.direction == "outbound" else "call in"
+        if was.reached != now.reached:
+            known = was.set_up is not None and now.set_up is not None
+            trend = _ranked(_REACHED, was.reached, now.reached) if known else "changed"
+            yield NetworkChange(trend=trend, what=way, old=how_far(was), new=how_far(now))
+        for what, words, one, other in (
+            ("sound", hears, was.sound, now.sound),
+            ("picture", sees, was.picture, now.picture),
+        ):
+            if one != other and "unknown" not in (one, other):
+                trend = _ranked(_SIDES, one, other)
+                what = f"{way}: {what}"
+                yield NetworkChange(trend=trend, what=what, old=words(was), new=words(now))
+
+
+_REACHED: dict[CallReached, int] = {"nothing": 0, "answered": 1, "control": 2, "media": 3}
+_SIDES: dict[CallSides, int] = {"neither": 0, "only-you": 1, "only-they": 1, "both": 2}
+
+
+def _ranked(ranks: Mapping[T, int], was: T, now: T) -> Trend:
+    if ranks[was] == ranks[now]:
+        return "changed"
+    return "better" if ranks[now] > ranks[was] else "worse"
 
 
 def _heard(stream: Stream) -> str:

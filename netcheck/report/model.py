@@ -29,6 +29,17 @@ PortState = Literal[
     "unknown",
 ]
 Severity = Literal["error", "warning", "info"]
+EditorVerdict = Literal[
+    "not-needed",
+    "edited",
+    "edited-unreachable",
+    "untouched",
+    "mangled",
+    "blocked",
+    "not-tested",
+]
+CallReached = Literal["untested", "nothing", "answered", "control", "media"]
+CallSides = Literal["both", "only-you", "only-they", "neither", "unknown"]
 Behaviour = Literal[
     "endpoint-independent", "address-dependent", "address-and-port-dependent", "unknown"
 ]
@@ -172,21 +183,79 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     observation: str | None = None
 
 
-class Editor(msgspec.Struct, frozen=True, kw_only=True):
-    protocol: str
-    verdict: Literal[
-        "not-needed",
-        "edited",
-        "edited-unreachable",
-        "untouched",
-        "mangled",
-        "blocked",
-        "not-tested",
-    ]
+class EditorDialogue(msgspec.Struct, frozen=True, kw_only=True):
+    """One way of saying it, such as FTP's PORT beside EPRT, or a second port.  ``name`` says
+    which, in words."""
+
+    name: str
+    verdict: EditorVerdict
     sent: str | None = None
     received: str | None = None
     pinhole: bool | None = None
     reason: str = ""
+
+
+class Editor(msgspec.Struct, frozen=True, kw_only=True):
+    """What befell the addresses inside one protocol's messages: the worst of its ``dialogues``.
+
+    ``field`` is where in the message ``sent`` was written and ``received`` was read; PPTP's
+    call IDs are numbers without an address.  ``pinhole``: whether the echo server got in there.
+    ``acts_on``: what shows the editor that it is to act, the protocol's own port or, as it
+    acts on other ports alike, the content; null where nothing was changed or only one was seen.
+    ``own_address_only``: another address in the same messages was left alone.
+    """
+
+    protocol: str
+    verdict: EditorVerdict
+    sent: str | None = None
+    received: str | None = None
+    pinhole: bool | None = None
+    reason: str = ""
+    field: str | None = None
+    acts_on: Literal["port", "content"] | None = None
+    own_address_only: bool | None = None
+    dialogues: list[EditorDialogue] = []
+    evidence: list[str] = []
+
+
+class PlacedMedium(msgspec.Struct, frozen=True, kw_only=True):
+    """Sound or picture of a call, in one direction, to where the receiver's messages said as they
+    arrived: ``to`` RTP, ``rtcp_to`` its reports.  ``arrives`` and ``reports_arrive`` are null
+    where that is not known; ``reason`` says why not, or why they do not."""
+
+    kind: Literal["audio", "video"]
+    direction: Direction
+    to: str | None
+    rtcp_to: str | None
+    sent: int
+    received: int | None
+    reports: int | None
+    arrives: bool | None
+    reports_arrive: bool | None
+    reason: str = ""
+
+
+class PlacedCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call by H.323.  ``direction`` inbound: the echo server called the address in the
+    directory.  ``reached``: how far it came: its set-up was ``answered``, the ``control``
+    channel reached, and what ``media`` need agreed on there.  ``set_up``: whether it came as far
+    as the control channel, null where that is not known.  ``signalling``, ``control`` and
+    ``data``: where these connections went, or should have gone; ``data_reached``: whether T.120
+    was reached.  ``sound`` and ``picture``: who hears and sees the other.
+    """
+
+    direction: Direction
+    reached: CallReached
+    set_up: bool | None
+    reason: str = ""
+    signalling: str | None = None
+    control: str | None = None
+    data: str | None = None
+    data_reached: bool | None = None
+    sound: CallSides = "unknown"
+    picture: CallSides = "unknown"
+    media: list[PlacedMedium] = []
+    evidence: list[str] = []
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -222,5 +291,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     path: list[PathHop] = []
     media: list[Stream] = []
     editors: list[Editor] = []
+    calls: list[PlacedCall] = []
     findings: list[Finding] = []
     observations: list[AnyObservation] = []

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from netcheck.report.calls import add_calls
+from netcheck.report.editors import add_editor_details
 from netcheck.report.model import Dynamic, Nat, PathHop, PortMapping, Report, Stream
 from netcheck.report.page import Page
-from netcheck.report.stated import known, milliseconds, without
+from netcheck.report.stated import known, milliseconds
 
 # Field of the NAT -> what its evidence is called: the beginnings of observation ids.
 _EVIDENCE: dict[str, tuple[str, ...]] = {
@@ -46,14 +48,13 @@ _MAX_ROWS = 64
 
 
 def add_network_details(page: Page, report: Report) -> None:
-    """Append the NAT, the path, the dynamic ports, the streams and the editors."""
+    """Append the NAT, the path, the dynamic ports, the streams, the calls and the editors."""
     _add_nat(page, report.nat)
     _add_path(page, report.path)
     _add_dynamic(page, report)
     _add_media(page, report.media)
-    if report.editors:
-        page.heading("NAT editors")
-        page.pairs([(each.protocol, without(each, "protocol")) for each in report.editors])
+    add_calls(page, report.calls)
+    add_editor_details(page, report.editors)
 
 
 def _add_nat(page: Page, nat: Nat) -> None:

@@ -72,6 +72,7 @@ _CONSTRAINTS: dict[str, dict[str, dict[str, Any]]] = {
         "rtt_ms": _DURATION,
         "mos": {"minimum": 1, "maximum": 5},
     },
+    "PlacedMedium": {"sent": _COUNT, "received": _COUNT, "reports": _COUNT},
     "Finding": {"article": {"pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"}},
 }
 
@@ -93,6 +94,7 @@ _PROMISED = {
     "Port": ("local_port", "rtt_ms", "attempts", "reached_server"),
     "Server": ("addresses", "rtt_ms"),
     "Finding": ("parameters",),
+    "Editor": ("sent", "received", "pinhole", "reason"),
 }
 
 

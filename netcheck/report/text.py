@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, get_args
 from netcheck import kb, profile
 from netcheck.report.articles import add_articles
 from netcheck.report.details import add_details
+from netcheck.report.editors import add_editors
 from netcheck.report.model import Feature, Finding, Report, Severity, Verdict
 from netcheck.report.network import add_network
 from netcheck.report.page import Page, clean
@@ -82,6 +83,7 @@ def render(
     _add_features(page, report, names)
     _add_remedies(page, report)
     add_network(page, report)
+    add_editors(page, report.editors)
     _add_circumstances(page, report)
     if articles:
         add_articles(page, report)

@@ -11,17 +11,17 @@ import asyncio
 import math
 import secrets
 import socket
-import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Literal, Protocol, cast
+from typing import Literal, cast
 
 import msgspec
 
 from probes import sockets
 from probes.errors import WireError
 from probes.observation import MediaStream
+from probes.rtp_socket import Address, RtpSocket, play
 from probes.session import PROOF_S, ControlLost, Session
 from probes.wire import media, messages, rtp
 from probes.wire.frame import Endpoint
@@ -46,11 +46,6 @@ ANSWER_S = 5.0
 
 PATIENCE_MAX_S = 3.0
 """As messages.MediaRequest bounds it."""
-
-_DATAGRAM_MAX = 2048  # more than any packet here has; what is longer is nobody's we know
-_AT_A_TIME = 64  # datagrams read before others have their turn
-
-Address = tuple[str | int, ...]
 
 
 async def run(session: Session, *, duration_s: float = 3.0) -> tuple[MediaStream, ...]:
@@ -137,7 +132,7 @@ async def _exchange(session: Session, streams: list[_Stream], duration_s: float)
                         if not _led(streams, reply):
                             return "the echo server answered with ports that cannot be used"
                         heard_s = duration_s + patience_s - session.pace.rtt_s
-                        playing = asyncio.create_task(_play(streams, duration_s, heard_s))
+                        playing = asyncio.create_task(play(streams, duration_s, heard_s))
                         rest_s = duration_s + 2 * patience_s + ANSWER_S
                         deadline.reschedule(asyncio.get_running_loop().time() + rest_s)
                     case messages.MediaReport() if playing is not None:
@@ -180,25 +175,6 @@ def _led(streams: list[_Stream], ready: messages.MediaReady) -> bool:
     return True
 
 
-async def _play(streams: Sequence[_Sender], duration_s: float, heard_s: float) -> None:
-    """Send everything at its own absolute time; what is due after a busy moment leaves at
-    once, and says how late it is.  What would come after the server has stopped listening,
-    ``heard_s`` seconds from now, stays here: nobody lost it."""
-    began = time.monotonic()
-    for due in media.schedule([stream.end.shape for stream in streams], duration_s):
-        if (wait := began + due.at_s - time.monotonic()) > 0:
-            await asyncio.sleep(wait)
-        if time.monotonic() - began > max(heard_s, duration_s):
-            return
-        streams[due.stream].send(due, began)
-
-
-class _Sender(Protocol):
-    end: media.End
-
-    def send(self, due: media.Due, began: float) -> None: ...
-
-
 class _Stream:
     """One kind, in both directions: its sockets, and what each end counted."""
 
@@ -232,8 +208,8 @@ class _Stream:
             packets_per_s=shape.packets_per_s,
             payload_type=shape.payload_type,
         )
-        self._rtp = _Socket(rtp_socket, self._hear)
-        self._rtcp = _Socket(rtcp_socket, lambda data, _, now_s: self._hear_report(data, now_s))
+        self._rtp = RtpSocket(rtp_socket, self._hear)
+        self._rtcp = RtpSocket(rtcp_socket, lambda data, _, now_s: self._hear_report(data, now_s))
 
     def _bind(self, port: int) -> socket.socket:
         return sockets.udp(self._local, port)
@@ -356,59 +332,6 @@ class _Stream:
             payload_bytes=shape.payload_bytes,
             untested=untested,
         )
-
-
-class _Socket(asyncio.DatagramProtocol):
-    """Gives each datagram with its source and the time at which it arrived: by the kernel's
-    own note where there is one (Linux), so that a busy computer does not look like jitter."""
-
-    def __init__(self, sock: socket.socket, hear: Callable[[bytes, Address, float], None]) -> None:
-        self._sock = sock
-        self._hear = hear
-        self._transport: asyncio.DatagramTransport | None = None
-
-    async def listen(self) -> None:
-        loop = asyncio.get_running_loop()
-        if sys.platform == "linux":
-            self._sock.setsockopt(socket.SOL_SOCKET, media.SO_TIMESTAMPNS, 1)
-            if self._sock.family == socket.AF_INET:
-                self._sock.setsockopt(
-                    socket.IPPROTO_IP, media.IP_MTU_DISCOVER, media.IP_PMTUDISC_DONT
-                )
-            loop.add_reader(self._sock, self._readable)
-        else:
-            self._transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=self._sock)
-
-    def send(self, data: bytes, to: Address) -> None:
-        """Raises OSError if this computer does not let it out."""
-        if self._transport:
-            self._transport.sendto(data, to)
-        else:
-            self._sock.sendto(data, to)
-
-    def close(self) -> None:
-        if self._transport:
-            self._transport.abort()
-            return
-        if sys.platform == "linux":
-            asyncio.get_running_loop().remove_reader(self._sock)
-        self._sock.close()
-
-    def datagram_received(self, data: bytes, addr: Address) -> None:
-        self._hear(data, addr, time.monotonic())
-
-    if sys.platform == "linux":
-
-        def _readable(self) -> None:
-            for _ in range(_AT_A_TIME):
-                try:
-                    data, notes, _, source = self._sock.recvmsg(_DATAGRAM_MAX, 64)
-                except BlockingIOError:
-                    return
-                except OSError:  # an ICMP error that one of our own packets met
-                    continue
-                age_s = media.age_s(notes, time.time())
-                self._hear(data, source, time.monotonic() - age_s)
 
 
 def _ms(seconds: float | None) -> float | None:

@@ -9,6 +9,7 @@ the check began; addresses are text, with the port as ``192.0.2.1:6891`` or
 from __future__ import annotations
 
 from probes.observation.base import Attempt, AttemptOutcome, Observation, Transport
+from probes.observation.calling import Call, CallConnection, CallMedia
 from probes.observation.control import (
     Arrival,
     Control,
@@ -17,6 +18,8 @@ from probes.observation.control import (
     Ledger,
     Loss,
 )
+from probes.observation.editors import Followed, Heard, Said, Talk
+from probes.observation.inviting import Invitation, Invited
 from probes.observation.media import MediaStream
 from probes.observation.nat import (
     BindingLifetime,
@@ -31,6 +34,7 @@ from probes.observation.nat import (
     StunSeen,
     Unasked,
 )
+from probes.observation.passing import RawProtocol
 from probes.observation.reach import (
     AtOnce,
     DynamicRange,
@@ -62,17 +66,24 @@ __all__ = [
     "Attempt",
     "AttemptOutcome",
     "BindingLifetime",
+    "Call",
+    "CallConnection",
+    "CallMedia",
     "Control",
     "ControlAttempt",
     "ControlOutcome",
     "DynamicRange",
+    "Followed",
     "Fragments",
+    "Heard",
     "Hop",
     "Hops",
     "IcmpErrors",
     "Inbound",
     "InboundTcp",
     "InboundUdp",
+    "Invitation",
+    "Invited",
     "Ledger",
     "LifetimeTrial",
     "LocalFacts",
@@ -97,8 +108,11 @@ __all__ = [
     "Portal",
     "PortalOutcome",
     "Punched",
+    "RawProtocol",
+    "Said",
     "SizeTried",
     "StunSeen",
+    "Talk",
     "Transport",
     "Unasked",
 ]
@@ -130,4 +144,8 @@ AnyObservation = (
     | Nat64
     | DynamicRange
     | MediaStream
+    | RawProtocol
+    | Talk
+    | Call
+    | Invited
 )

@@ -5,19 +5,13 @@ from __future__ import annotations
 import asyncio
 import errno
 from functools import partial
-from typing import cast
 
+from probes.callers import CALLERS_MAX, Caller
 from probes.calls import Called, Calls
 from probes.observation import InboundTcp
 from probes.proof import read_call
 from probes.session import Session
 from probes.wire import frame
-
-LISTEN_S = 10.0
-"""A caller that sends no frame for so long is not our server."""
-
-_CALLERS_MAX = 64
-"""Connections looked at on one port: sixteen calls, and room for strangers, but no flood."""
 
 
 class Listeners:
@@ -28,7 +22,7 @@ class Listeners:
         self.busy: dict[int, str] = {}  # port -> why it could not be opened
         self.taken: set[int] = set()
         self._servers: dict[int, asyncio.Server] = {}
-        self._callers: dict[int, set[_Caller]] = {port: set() for port in ports}
+        self._callers: dict[int, set[Caller]] = {port: set() for port in ports}
         self._called: dict[int, Called] = {}
         self._session: Session | None = None
 
@@ -44,7 +38,7 @@ class Listeners:
                 # Not serving at once: a cancellation between opening the port and being
                 # given it would leave it open for ever.
                 self._servers[port] = await loop.create_server(
-                    partial(_Caller, self, port),
+                    partial(Caller, self, port),
                     local_address,
                     port,
                     start_serving=False,
@@ -96,8 +90,8 @@ class Listeners:
             ),
         )
 
-    def admit(self, caller: _Caller, port: int, address: str) -> bool:
-        if len(self._callers[port]) >= _CALLERS_MAX:
+    def admit(self, caller: Caller, port: int, address: str) -> bool:
+        if len(self._callers[port]) >= CALLERS_MAX:
             return False
         self._callers[port].add(caller)
         called = self._called.get(port)
@@ -105,7 +99,7 @@ class Listeners:
             called.reached += address == self._session.server_address
         return True
 
-    def leave(self, caller: _Caller, port: int) -> None:
+    def leave(self, caller: Caller, port: int) -> None:
         self._callers[port].discard(caller)
 
     def answer(self, data: bytes, port: int) -> bytes | None:
@@ -118,42 +112,3 @@ class Listeners:
             return None
         called.heard += 1
         return frame.reply_to(data, got, session.secret)
-
-
-class _Caller(asyncio.Protocol):
-    """Somebody who connected to a port of ours."""
-
-    def __init__(self, listeners: Listeners, port: int) -> None:
-        self._listeners = listeners
-        self._port = port
-        self._buffer = bytearray()
-        self._transport: asyncio.Transport | None = None
-        self._deadline: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        peer = transport.get_extra_info("peername") or ("",)
-        if not self._listeners.admit(self, self._port, str(peer[0]).partition("%")[0]):
-            self._transport.abort()
-            return
-        self._deadline = asyncio.get_running_loop().call_later(LISTEN_S, self.end)
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        if len(self._buffer) < frame.SIZE or self._transport is None:
-            return
-        reply = self._listeners.answer(bytes(self._buffer[: frame.SIZE]), self._port)
-        if reply is None or len(self._buffer) > frame.SIZE:
-            self.end()
-            return
-        self._transport.write(reply)
-        self._buffer.clear()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._deadline:
-            self._deadline.cancel()
-        self._listeners.leave(self, self._port)
-
-    def end(self) -> None:
-        if self._transport:
-            self._transport.abort()

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from netcheck import plan, profile
-from netcheck.diagnosis import media, ports
+from netcheck.diagnosis import call_findings, calls, media, ports
 from netcheck.diagnosis.clue import Clue
 from netcheck.diagnosis.facts import Facts
 from netcheck.report.model import Stream
@@ -54,7 +54,8 @@ def stated(facts: Facts) -> dict[str, MediaStream]:
 
 
 def clues(facts: Facts) -> list[Clue]:
-    return list(media.clues(facts, ports.judge(facts, CALLS)))
+    judged = ports.judge(facts, CALLS)
+    return [*media.clues(facts), *call_findings.clues(facts, calls.judge(facts), judged)]
 
 
 def causes(facts: Facts) -> set[tuple[str, Any, Any]]:

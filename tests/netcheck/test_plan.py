@@ -69,6 +69,17 @@ def test_what_no_probe_measures_is_not_planned() -> None:
     assert made.tcp_ports == made.udp_ports == ()
 
 
+@pytest.mark.parametrize(
+    ("protocol", "calls"),
+    [*((name, True) for name in ("h323", "h323-audio", "h323-video", "h323-in")), ("sip", False)],
+)
+def test_nobody_is_called_for_a_protocol_that_calls_do_not_speak(
+    protocol: str, calls: bool
+) -> None:
+    made = plan.make([own(Requirement(probe="call", protocol=protocol))], "default")
+    assert made.calls is calls
+
+
 def test_nothing_needs_nothing() -> None:
     assert plan.make([]).steps == 0
 
@@ -122,7 +133,7 @@ def test_a_quick_check_is_the_ports_alone() -> None:
 
 def test_dynamic_ports_and_media_only_for_profiles_that_talk_through_them() -> None:
     parts = {p.id: plan.make((p,), "default").parts for p in profile.built_in()}
-    assert parts == {"msn-messenger": {"ports", "nat"}, "netmeeting": set(plan.PARTS)}
+    assert parts == {"msn-messenger": {"ports", "nat", "editors"}, "netmeeting": set(plan.PARTS)}
 
 
 def test_only_names_the_parts_whatever_the_depth() -> None:

@@ -18,6 +18,7 @@ from netcheck import diagnosis, plan
 from netcheck.check import Event, Observed, Progress
 from netcheck.cli.check import EXIT
 from netcheck.measure import record, voice
+from netcheck.measure.editors import spoken
 from netcheck.report import json as as_json
 from netcheck.report.model import Report
 from netcheck.report.read import parse
@@ -37,6 +38,7 @@ from probes.observation import (
     Observation,
     Punched,
     StunSeen,
+    Talk,
 )
 from probes.wire import messages
 from probes.wire.frame import Endpoint
@@ -69,6 +71,8 @@ STATED_ONCE = {
     "nat-ports-udp", "nat-hairpin", "tcp-simultaneous-open", "binding-lifetime-udp",
     "fragments-outbound", "fragments-outbound-out-of-order", "fragments-both",
     "path-mtu", "icmp-errors", "hops-open-udp",
+    *(f"talk-{one.name}-{at}" for _, one in spoken() for at in (*one.ports, "control")),
+    "call-outbound", "call-inbound", "invited",
     "dynamic-udp", "dynamic-tcp",
     "media-audio-outbound", "media-audio-inbound",
     "media-video-outbound", "media-video-inbound",
@@ -100,7 +104,9 @@ def _nobody_outside() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def served(folder: Path, *at: str, stun: int | None = PORT) -> AsyncIterator[Link]:
+async def served(
+    folder: Path, *at: str, stun: int | None = PORT, editors: bool = False
+) -> AsyncIterator[Link]:
     """A real echo server with everything that a check may ask it for."""
     config = ServerConfig(
         listen=at,
@@ -108,6 +114,7 @@ async def served(folder: Path, *at: str, stun: int | None = PORT) -> AsyncIterat
         tcp_ports=PLAN.tcp_ports,
         udp_ports=PLAN.udp_ports,
         stun_port=stun,
+        editors=editors,
         data_dir=folder,
     )
     server = EchoServer(config)
@@ -179,6 +186,41 @@ async def test_a_saved_check_is_diagnosed_again_with_the_same_result(folder: Pat
         "media", "host", "server",
     ):  # fmt: skip
         assert getattr(again, name) == getattr(report, name), name
+
+
+SPOKEN_BY_ANYBODY = {
+    f"talk-{one.name}-{port if port >= 1024 else 'control'}"
+    for _, one in spoken()
+    if max(one.ports) >= 1024
+    for port in one.ports
+}
+"""Dialogues on ports that a server need not be root for; the others may be spoken too."""
+
+
+async def test_other_protocols_are_spoken_beside_all_else(folder: Path) -> None:
+    async with served(folder, address(), address(), editors=True) as link:
+        report = await checking(link, depth="default").run()
+    sound(report)
+    assert report.duration_s < WHOLE_S
+    talks = {t.id: t for t in of(report, Talk)}
+    assert set(talks) == {name for name in STATED_ONCE if name.startswith("talk-")}
+    assert {t.outcome for t in talks.values()} <= {"talked", "untested"}
+    for name in SPOKEN_BY_ANYBODY:
+        talk = talks[name]
+        assert (talk.outcome, talk.tries, talk.untested) == ("talked", 0, "")
+        assert all(each.heard for each in talk.followed)
+        for heard in (talk.out, talk.back):
+            assert heard.expected == len(heard.kinds)
+            assert (heard.changed, heard.faults) == (False, ())
+
+
+@pytest.mark.parametrize("seconds", [0.15, 0.25, 0.4, 0.8, 1.6])
+async def test_dialogues_are_cancelled_at_any_moment(folder: Path, seconds: float) -> None:
+    async with served(folder, address(), editors=True) as link:
+        check = checking(link, depth="default", only=frozenset({"ports", "editors"}))
+        await cancelled_after(check, seconds)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    gc.collect()  # what was left open says so now
 
 
 @pytest.mark.parametrize("seconds", [0.03, 0.11, 0.27, 0.5, 0.9, 1.7, 2.9, 3.3])

@@ -19,10 +19,10 @@ GOODBYE_S = 10.0
 
 
 @asynccontextmanager
-async def session(link: Link) -> AsyncIterator[Session]:
-    """The server that ``link`` names by its address."""
+async def session(link: Link, bind: str | None = None) -> AsyncIterator[Session]:
+    """The server that ``link`` names by its address; the control connection from ``bind``."""
     dialled, attempts = await dial(
-        link, (link.host,), link.ports, proxy=None, insecure=False, bind=None
+        link, (link.host,), link.ports, proxy=None, insecure=False, bind=bind
     )
     assert dialled is not None, attempts
     sock = dialled.socket.get_extra_info("socket")

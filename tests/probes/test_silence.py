@@ -162,3 +162,8 @@ def test_a_clean_path_lets_a_blocked_port_be_found() -> None:
             if wanted(25, lost) is not None
         )
         assert found > 0.999
+
+
+def test_however_many_attempts_somebody_claims_it_is_worked_out_at_once() -> None:
+    assert chance_of_silence(2**62, 10, 10) <= chance_of_silence(1000, 10, 10)
+    assert chance_of_silence(2**62, 500, 0) < CHANCE_MAX

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -9,15 +10,18 @@ import signal
 import socket
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from netcheck import plan
+from netcheck.check import Check
+from netcheck.cli import check as check_command
 from netcheck.kb import articles
 from netcheck.report import json as as_json
 from netcheck.report import schema
@@ -135,7 +139,10 @@ def test_each_command_has_help(command: str) -> None:
     assert f"netcheck {command}" in done.stdout
 
 
-HEAVY = {"aiohttp", "asyncio", "cryptography", "dns", "jinja2", "msgspec", "psutil", "rich", "ssl"}
+CODECS = {"asn1tools", "bitstruct", "probes", "pyparsing"}
+HEAVY = CODECS | {
+    *("aiohttp", "asyncio", "cryptography", "dns", "jinja2", "msgspec", "psutil", "rich", "ssl")
+}
 
 
 @pytest.mark.parametrize(
@@ -146,8 +153,8 @@ HEAVY = {"aiohttp", "asyncio", "cryptography", "dns", "jinja2", "msgspec", "psut
         (["kb", "--help"], HEAVY),
         (["profiles", "--help"], HEAVY),
         (["profiles", "list"], {"aiohttp", "asyncio", "rich", "psutil", "cryptography"}),
-        (["serve", "--help"], {"aiohttp", "rich", "cryptography"}),
-        (["check", "--help"], {"aiohttp", "rich", "cryptography"}),
+        (["serve", "--help"], CODECS | {"aiohttp", "rich", "cryptography"}),
+        (["check", "--help"], CODECS | {"aiohttp", "rich", "cryptography"}),
     ],
     ids=lambda words: " ".join(sorted(words)) if isinstance(words, set) else " ".join(words),
 )
@@ -276,6 +283,30 @@ def test_ctrl_c_is_no_verdict() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
+def test_ctrl_c_while_a_command_is_loaded_is_not_lost(tmp_path: Path) -> None:
+    """Python drops a KeyboardInterrupt in the callback of a weak reference, such as imports use."""
+    (tmp_path / "slow.py").write_text(
+        "import os, signal, weakref\n"
+        "class Lock: pass\n"
+        "lock = Lock()\n"
+        "freed = weakref.ref(lock, lambda _: os.kill(os.getpid(), signal.SIGINT))\n"
+        "del lock\n"
+        "print('went on')\n"
+        "from netcheck.cli.kb import kb_group\n"
+    )
+    program = (
+        "import netcheck.cli.main as m\nm._COMMANDS['kb'] = ('slow', 'kb_group', '')\nm.main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "kb", "list"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 # A check
 
 
@@ -318,7 +349,7 @@ def serving(*options: str | Path) -> Iterator[tuple[subprocess.Popen[str], str]]
 def server(tmp_path_factory: pytest.TempPathFactory, small: Path) -> Iterator[str]:
     """The link of a server that offers the small profile."""
     folder = tmp_path_factory.mktemp("server")
-    options = ("--listen", address(), "--data-dir", folder, "--profile", small)
+    options = ("--listen", address(), "--data-dir", folder, "--profile", small, "--no-editors")
     with serving(*options) as (_, link):
         yield link
 
@@ -389,6 +420,34 @@ def test_an_interrupted_check_gives_what_it_has(number: int, tmp_path: Path) -> 
     assert "cancelled" in report["note"]
     assert report["findings"] == []
     assert {f["verdict"] for f in report["features"]} == {"unknown"}
+
+
+def test_a_second_ctrl_c_strikes_no_import() -> None:
+    """See ``_interruptible``: what is raised here is dropped, and the lock is kept."""
+    told: list[str] = []
+
+    class Lock:
+        def cancel(self) -> None:
+            told.append("cancelled")
+
+    def freed(_: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        told.append("went on")
+
+    async def check() -> None:
+        lock = Lock()
+        with check_command._interruptible(cast(Check, lock)):
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(0)
+            import_lock = Lock()
+            watched = weakref.ref(import_lock, freed)
+            del import_lock
+            assert watched() is None
+            await asyncio.sleep(PATIENCE_S)
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(check())
+    assert told == ["cancelled", "went on"]
 
 
 @pytest.mark.parametrize("command", [("kb", "list"), ("check", "--only", "ports")])
@@ -493,7 +552,10 @@ def test_a_version_without_a_window_says_so() -> None:
     ("arguments", "words"),
     [
         (("--quick", "--deep"), "exclude each other"),
-        (("--only", "everything"), "There is no part 'everything'; use ports, nat, range, media."),
+        (
+            ("--only", "everything"),
+            "There is no part 'everything'; use ports, nat, editors, range, ",
+        ),
         (("--only", "\x1b[2J"), "There is no part"),
         (("--only", "nat"), "name one with --server, or leave out --only"),
         (("--only", "ports", "--only", "media"), "name one with --server, or leave out --only"),

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from netcheck.diagnosis import diagnose, features, overall
 from netcheck.diagnosis.facts import Facts
-from netcheck.diagnosis.features import Outcome, spans, verdict_of
+from netcheck.diagnosis.features import verdict_of
+from netcheck.diagnosis.met import Outcome
+from netcheck.diagnosis.spans import spans
 from netcheck.report.model import Feature, Port, Verdict
 from probes.observation import AnyObservation, ControlAttempt
 

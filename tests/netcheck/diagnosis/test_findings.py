@@ -187,6 +187,10 @@ ELSEWHERE = {
     "calls-only-outward": "media",
     "one-way-media": "media",
     "poor-media": "media",
+    "embedded-address-untouched": "editors",
+    "embedded-address-mangled": "editors",
+    "editor-pinhole-closed": "editors",
+    "protocol-filtered": "editors",
 }
 """Found by a family of its own, whose tests have its case."""
 

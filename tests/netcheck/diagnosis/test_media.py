@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netcheck import profile
-from netcheck.diagnosis import diagnose, media
+from netcheck.diagnosis import call_findings, calls, diagnose, media
 from netcheck.diagnosis import ports as judging
 from netcheck.diagnosis.clue import Clue
 from netcheck.diagnosis.facts import Facts
@@ -64,7 +64,8 @@ def facts(*changes: AnyObservation) -> Facts:
 
 def clues(*changes: AnyObservation) -> list[Clue]:
     seen = facts(*changes)
-    return list(media.clues(seen, judging.judge(seen, PLAN)))
+    judged = judging.judge(seen, PLAN)
+    return [*media.clues(seen), *call_findings.clues(seen, calls.judge(seen), judged)]
 
 
 def causes(*changes: AnyObservation) -> list[str]:

@@ -9,11 +9,14 @@ import msgspec
 from netcheck.report.model import (
     Dynamic,
     Editor,
+    EditorDialogue,
     Feature,
     Finding,
     Host,
     Nat,
     PathHop,
+    PlacedCall,
+    PlacedMedium,
     Port,
     PortMapping,
     Report,
@@ -28,15 +31,22 @@ from probes.observation import (
     AtOnce,
     Attempt,
     BindingLifetime,
+    Call,
+    CallConnection,
+    CallMedia,
     Control,
     ControlAttempt,
     DynamicRange,
+    Followed,
     Fragments,
+    Heard,
     Hop,
     Hops,
     IcmpErrors,
     InboundTcp,
     InboundUdp,
+    Invitation,
+    Invited,
     Ledger,
     LifetimeTrial,
     LocalFacts,
@@ -58,8 +68,11 @@ from probes.observation import (
     PortSample,
     PortSeen,
     Punched,
+    RawProtocol,
+    Said,
     SizeTried,
     StunSeen,
+    Talk,
     Unasked,
 )
 
@@ -607,6 +620,180 @@ _BEHAVIOUR = (
 )
 
 
+_TALK = Talk(
+    id="talk-sip-udp-5060",
+    at_s=1.0,
+    took_s=0.4,
+    protocol="sip",
+    dialogue="sip-udp",
+    transport="udp",
+    port=5060,
+    aim="own-port",
+    outcome="broken-off",
+    local="192.168.1.20:5060",
+    source=f"{_PUBLIC}:5060",
+    out=Heard(
+        expected=2,
+        kinds=("INVITE",),
+        said=(
+            Said(
+                field="m=audio",
+                sent="192.168.1.20:7078",
+                arrived=f"{_PUBLIC}:7078",
+                announced=True,
+            ),
+        ),
+        faults=("Content-Length: 190, and the body has 192 bytes",),
+    ),
+    followed=(
+        Followed(
+            field="m=audio",
+            target=f"{_PUBLIC}:7078",
+            attempts=(Attempt(at_s=1.2, outcome="silent"),),
+        ),
+    ),
+    tries=9,
+)
+
+_EDITORS = [
+    Editor(
+        protocol="ftp",
+        verdict="edited",
+        sent="192.168.1.20:20001",
+        received=f"{_PUBLIC}:20001",
+        pinhole=True,
+        reason="PORT: rewritten, and reached there; EPRT: not tested",
+        field="PORT",
+        acts_on="port",
+        own_address_only=True,
+        dialogues=[
+            EditorDialogue(name="PORT", verdict="edited", pinhole=True, reason="reached there"),
+            EditorDialogue(name="EPRT", verdict="not-tested", reason="it was not tried"),
+        ],
+        evidence=["talk-ftp-port-21", "talk-ftp-port-control"],
+    ),
+    Editor(protocol="icmp", verdict="edited", reason="mapped back", evidence=["icmp-errors"]),
+    Editor(protocol="pptp", verdict="untouched", sent="4660", received="4660", reason="as sent"),
+    Editor(protocol="snmp", verdict="blocked", reason="version 1: nothing of it arrives"),
+    Editor(
+        protocol="msn",
+        verdict="untouched",
+        sent="192.168.1.20:6891",
+        received="192.168.1.20:6891",
+        reason="IP-Address still says 192.168.1.20:6891",
+        field="IP-Address",
+    ),
+    Editor(
+        protocol="sip",
+        verdict="mangled",
+        sent="192.168.1.20:7078",
+        received=f"{_PUBLIC}:7078",
+        reason="Content-Length: 190, and the body has 192 bytes",
+        field="m=audio",
+        acts_on="content",
+        evidence=["talk-sip-udp-5060"],
+    ),
+    Editor(
+        protocol="h323",
+        verdict="edited-unreachable",
+        pinhole=False,
+        reason=f"rewritten to {_PUBLIC}:30001; nobody gets in there",
+    ),
+    Editor(protocol="irc", verdict="not-tested", reason="it was not tried"),
+]
+
+
+_CALL = Call(
+    id="call-outbound",
+    at_s=0.4,
+    took_s=1.7,
+    direction="outbound",
+    signalling=CallConnection(to=f"{_STUN}:1720", outcome="answered", attempts=1, over=True),
+    control=CallConnection(to=f"{_STUN}:30001", outcome="answered", attempts=1, over=True),
+    media=(
+        CallMedia(
+            kind="audio",
+            direction="inbound",
+            rtp_to="192.168.1.20:20008",
+            rtcp_to="192.168.1.20:20009",
+            refused="not-proven",
+            rtcp_refused="not-proven",
+        ),
+    ),
+)
+_INVITED = Invited(
+    id="invited",
+    at_s=0.6,
+    took_s=0.4,
+    invitations=(
+        Invitation(port=6891, sent="192.168.1.20:6891", arrived="192.168.1.20:6891",
+                   refused="not-proven"),
+        Invitation(port=6892, busy=True),
+    ),
+    talk="talked",
+)  # fmt: skip
+_RAW = RawProtocol(id="raw-gre", at_s=0.7, took_s=0.1, protocol="gre", sent=2, answered=True)
+_PLACED = [
+    PlacedCall(
+        direction="outbound",
+        reached="media",
+        set_up=True,
+        signalling=f"{_STUN}:1720",
+        control=f"{_STUN}:30001",
+        data="192.168.1.20:1503",
+        data_reached=False,
+        sound="only-they",
+        picture="unknown",
+        media=[
+            PlacedMedium(
+                kind="audio",
+                direction="outbound",
+                to=f"{_STUN}:30010",
+                rtcp_to=f"{_STUN}:30011",
+                sent=50,
+                received=49,
+                reports=8,
+                arrives=True,
+                reports_arrive=True,
+            ),
+            PlacedMedium(
+                kind="audio",
+                direction="inbound",
+                to="192.168.1.20:20008",
+                rtcp_to="192.168.1.20:20009",
+                sent=0,
+                received=0,
+                reports=0,
+                arrives=False,
+                reports_arrive=None,
+                reason="they send to 192.168.1.20",
+            ),
+            PlacedMedium(
+                kind="video",
+                direction="inbound",
+                to=None,
+                rtcp_to=None,
+                sent=30,
+                received=None,
+                reports=None,
+                arrives=None,
+                reports_arrive=None,
+                reason="the other end's count did not arrive",
+            ),
+        ],
+        evidence=["call-outbound"],
+    ),
+    PlacedCall(
+        direction="inbound",
+        reached="nothing",
+        set_up=False,
+        reason="the directory names 192.168.1.20:1720, where nobody outside can reach you",
+        signalling="192.168.1.20:1720",
+        evidence=["call-inbound"],
+    ),
+]
+
+
 def everything() -> Report:
     """A carrier's NAT behind a router, a range-limited firewall: every field, every probe."""
     base = two_profiles()
@@ -694,6 +881,8 @@ def everything() -> Report:
             Stream(direction="inbound", sent=150, received=None, loss=None),
             Stream(kind="video", direction="outbound", sent=90, received=0, loss=1.0),
         ],
+        editors=_EDITORS,
+        calls=_PLACED,
         findings=[
             *base.findings,
             *(
@@ -709,7 +898,7 @@ def everything() -> Report:
                 for number, direction in enumerate(_DIRECTIONS, 1)
             ),
         ],
-        observations=[*base.observations, *_BEHAVIOUR],
+        observations=[*base.observations, *_BEHAVIOUR, _TALK, _CALL, _INVITED, _RAW],
     )
 
 
@@ -764,13 +953,14 @@ _CLOSED = frozenset(
         "schema", "probe", "overall", "verdict", "transport", "direction", "state", "cause",
         "severity", "outcome", "dns_outcome", "certificate", "mapping", "filtering",
         "tcp_mapping", "tcp_filtering", "pooling", "tcp_unsolicited", "fragments",
-        "fragments_out_of_order", "place", "kind", "aim", "order", "refreshed", "refreshed_by",
+        "fragments_out_of_order", "place", "kind", "aim", "order", "acts_on", "refreshed",
+        "refreshed_by", "reached", "sound", "picture",
     }
 )  # fmt: skip
 
 
 # Of keys that hold such a value in one struct and free text in another.
-_CLOSED_VALUES = frozenset({"other-port", "other-address", "upnp-igd", "nat-pmp", "pcp"})
+_CLOSED_VALUES = frozenset({"other-port", "other-address", "upnp-igd", "nat-pmp", "pcp", "gre"})
 
 
 def _poisoned(value: Any, texts: Any) -> Any:

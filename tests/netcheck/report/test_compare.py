@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from rich.cells import cell_len
 
 from netcheck.report.compare import as_text, compare
-from netcheck.report.model import Feature, Port, PortState, Report, Verdict
+from netcheck.report.model import Feature, Finding, Port, PortState, Report, Verdict
 
 from .samples import all_good, all_samples, behind_nat, embedded, hostile, no_server
 from .strategies import reports
@@ -116,6 +116,27 @@ def test_findings_are_known_by_cause_and_place_and_not_by_id() -> None:
     comparison = compare(old, msgspec.structs.replace(old, findings=[moved, old.findings[1]]))
     assert comparison.findings_gone == [old.findings[0]]
     assert comparison.findings_new == [moved]
+
+
+def _unread(protocol: str) -> Report:
+    parameters: dict[str, Any] = {"protocol": protocol, "protocols": [protocol]}
+    finding = Finding(
+        id=f"embedded-address-untouched-{protocol}",
+        cause="embedded-address-untouched",
+        severity="warning",
+        article="embedded-address-untouched",
+        title="Programs tell others an address",
+        evidence=[],
+        parameters=parameters,
+    )
+    return msgspec.structs.replace(all_good(), findings=[finding])
+
+
+def test_what_several_protocols_suffer_from_is_told_apart() -> None:
+    said = as_text(compare(_unread("h323"), _unread("msn"))).splitlines()
+    gone, new = said.index("No longer found"), said.index("Newly found")
+    assert said[gone + 1] == "  -  Programs tell others an address (H.323)"
+    assert said[new + 1] == "  -  Programs tell others an address (MSN Messenger)"
 
 
 def test_the_text_of_a_network_that_got_worse() -> None:

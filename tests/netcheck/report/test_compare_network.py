@@ -9,7 +9,7 @@ import pytest
 
 from netcheck.report.compare import as_text, compare
 from netcheck.report.compare_network import network_changes
-from netcheck.report.model import Dynamic, Nat, Report, Stream
+from netcheck.report.model import Dynamic, Nat, PlacedCall, Report, Stream
 
 from .samples import all_good, everything
 
@@ -108,6 +108,42 @@ def test_media(old: dict[str, Any], new: dict[str, Any], trend: str | None) -> N
     assert [c.trend for c in network_changes(with_media(**old), with_media(**new))] == (
         [trend] if trend else []
     )
+
+
+def with_call(**parts: Any) -> Report:
+    call = PlacedCall(direction="outbound", reached="media", set_up=True)
+    return msgspec.structs.replace(all_good(), calls=[msgspec.structs.replace(call, **parts)])
+
+
+NOT_IN = {"direction": "inbound", "reached": "nothing", "set_up": False}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed"),
+    [
+        ({"sound": "both"}, {"sound": "both"}, []),
+        ({"sound": "both"}, {"sound": "only-you"}, [("worse", "call out: sound")]),
+        ({"picture": "neither"}, {"picture": "only-they"}, [("better", "call out: picture")]),
+        ({"sound": "only-you"}, {"sound": "only-they"}, [("changed", "call out: sound")]),
+        ({"sound": "unknown"}, {"sound": "only-they"}, []),
+        ({}, {"reached": "answered", "set_up": False}, [("worse", "call out")]),
+        ({}, {"reached": "answered", "set_up": None}, [("changed", "call out")]),
+        ({}, {"reached": "untested", "set_up": None}, []),
+        (NOT_IN, {"direction": "inbound"}, [("better", "call in")]),
+        (NOT_IN, {"direction": "outbound"}, []),
+    ],
+)
+def test_calls(old: dict[str, Any], new: dict[str, Any], changed: list[tuple[str, str]]) -> None:
+    found = network_changes(with_call(**old), with_call(**new))
+    assert [(c.trend, c.what) for c in found] == changed
+
+
+def test_a_call_is_told_in_the_words_of_the_report() -> None:
+    old, new = with_call(sound="only-you"), with_call(sound="only-they")
+    said = " ".join(as_text(compare(old, new)).split())
+    assert (
+        "Call out: sound you hear them, they do not hear you → they hear you, you do not hear them"
+    ) in said
 
 
 def test_what_only_one_of_the_reports_asked_is_no_change_of_the_network() -> None:

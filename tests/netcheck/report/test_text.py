@@ -377,7 +377,7 @@ def test_details_show_the_nat_the_computer_and_each_observation() -> None:
     assert "  gateways     192.168.1.1" in sections["This computer"]
     assert sections["Dynamic ports"][0].startswith("  UDP  32 of 64 sampled were open (50%,")
     assert "  audio out  490 of 500     2.0 %    3.5 ms  4.1" in sections["Voice and video"]
-    assert sections["NAT editors"][0].startswith("  ftp   verdict edited")
+    assert sections["NAT editors"][1].startswith("  ftp       ✓ edited ")
     shown = "\n".join(sections["Observations"])
     for observation in two_profiles().observations:
         assert re.search(rf"^  {re.escape(observation.id)} ", shown, re.MULTILINE)

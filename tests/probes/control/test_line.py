@@ -48,3 +48,26 @@ async def test_the_largest_request_for_calls_fits_with_its_end() -> None:
         opened._handle(messages.Called(id=request_id, port=1, attempt=attempt, outcome="silent"))
     opened._handle(messages.CallsDone(id=request_id))
     assert replies.qsize() == 64 * 32 + 1
+
+
+def overheard(number: int) -> messages.Overheard:
+    return messages.Overheard(
+        index=0,
+        number=number,
+        dialogue="irc-chat",
+        transport="tcp",
+        port=6667,
+        source="192.0.2.1:40000",
+        data="00",
+    )
+
+
+async def test_what_is_overheard_goes_to_who_wants_it_as_long_as_he_does() -> None:
+    opened = made()
+    heard: list[messages.Overheard] = []
+    with opened.overhear(7, heard.append):
+        for number in (6, 7, 8, 7):
+            opened._handle(overheard(number))
+    opened._handle(overheard(7))
+    assert [each.number for each in heard] == [7, 7]
+    assert opened.alive

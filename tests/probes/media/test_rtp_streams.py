@@ -16,6 +16,7 @@ from netcheck.server.limits import ServerLimits
 from netcheck.server.serve import EchoServer, ServerConfig
 from probes.media import rtp_streams
 from probes.observation import MediaStream
+from probes.rtp_socket import play
 from probes.session import ControlLine, ControlLost, Session
 from probes.wire import messages
 from tests.netcheck.loopback import address
@@ -107,8 +108,8 @@ async def test_where_the_kernel_notes_no_time_of_arrival(
 ) -> None:
     """As on Windows and macOS; both ends then take asyncio's own datagram sockets."""
     elsewhere = SimpleNamespace(platform="darwin")
-    monkeypatch.setattr(rtp_streams, "sys", elsewhere)
-    monkeypatch.setattr("netcheck.server.media.sys", elsewhere)
+    monkeypatch.setattr("probes.rtp_socket.sys", elsewhere)
+    monkeypatch.setattr("netcheck.server.rtp_stream.sys", elsewhere)
     async with session(data_dir) as (opened, _):
         streams = by_id(await rtp_streams.run(opened, duration_s=0.2))
     for stream in streams.values():
@@ -321,10 +322,10 @@ async def test_what_leaves_after_the_server_has_stopped_listening_is_not_lost() 
                 time.sleep(0.6)
 
     stalling = Stalling()
-    await rtp_streams._play([cast(Any, stalling)], 0.4, 0.5)
+    await play([cast(Any, stalling)], 0.4, 0.5)
     assert len(stalling.sent_at) == 5
     whole = Stalling()
-    await rtp_streams._play([cast(Any, whole)], 0.4, 0.9)
+    await play([cast(Any, whole)], 0.4, 0.9)
     assert len(whole.sent_at) > 20
 
 

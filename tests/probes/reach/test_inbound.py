@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 
 import pytest
 
@@ -27,14 +27,24 @@ class Silent:
     """A control connection over which nobody says how calls went; the test itself calls."""
 
     alive = True
+    raw_arrivals: tuple[messages.RawArrived, ...] = ()
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
         self.done = asyncio.Event()
 
     async def open_ports(
-        self, transport: messages.TransportName, count: int = 0, ports: tuple[int, ...] = ()
+        self,
+        transport: messages.TransportName,
+        count: int = 0,
+        ports: tuple[int, ...] = (),
+        speaks: str = "",
     ) -> messages.Opened | messages.Refusal:
+        raise NotImplementedError
+
+    def overhear(
+        self, number: int, take: Callable[[messages.Overheard], None]
+    ) -> AbstractContextManager[None]:
         raise NotImplementedError
 
     def ask(
@@ -45,8 +55,11 @@ class Silent:
     async def ledger(self, sent: tuple[messages.Sent, ...] = ()) -> messages.LedgerPage | None:
         raise NotImplementedError
 
+    async def unread(self) -> tuple[messages.UnreadLine, ...]:
+        raise NotImplementedError
+
     async def call(
-        self, request: Callable[[int], messages.CallRequest]
+        self, request: Callable[[int], messages.CallRequest | messages.FollowRequest]
     ) -> AsyncIterator[messages.Called | messages.Refusal]:
         request(1)
         self.asked.set()
