@@ -18,13 +18,15 @@ ARGS ?=
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test bench accuracy lint lock clean
+.PHONY: help run test fuzz bench accuracy readme lint lock clean
 
 help:
 	@echo 'make run    check this computer and its network, and show the report'
 	@echo 'make test   lint, then all tests, the lab of network namespaces included'
+	@echo 'make fuzz   a million mutated messages for each decoder (hours)'
 	@echo 'make bench  measure netcheck itself against other tools'
-	@echo 'make accuracy  hold the verdicts on NATs against the truth: docs/accuracy.md (an hour)'
+	@echo 'make accuracy  hold the verdicts against the truth: docs/accuracy.md (an hour and a half)'
+	@echo 'make readme  write the reports that README.md shows anew'
 	@echo 'make lint   style, types for three platforms, and who imports whom'
 	@echo 'make lock   renew requirements/*.lock from pyproject.toml'
 	@echo 'make clean  remove .venv/ and everything else that was made'
@@ -41,14 +43,24 @@ test: lint
 	@packaging/system-packages test
 	@tests/lab/as_root $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
+# make fuzz ARGS="--only 'ldap read' --messages 100000"; a small corpus is part of `make test`.
+fuzz: $(VENV)/.installed $(VENV)/.dev
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
 bench: $(VENV)/.installed $(VENV)/.dev
 	@packaging/system-packages test bench
 	@tests/lab/as_root $(BIN)/python -m benchmarks $(ARGS)
 
 # Goes on where it was ended.  A verdict that is wrong makes it fail, and is in the table.
+# One part alone: make accuracy ARGS="--only editors", or nat; the other stays as it was.
 accuracy: $(VENV)/.installed $(VENV)/.dev
 	@packaging/system-packages test bench
 	@tests/lab/as_root $(BIN)/python -m benchmarks.accuracy --output docs/accuracy.md $(ARGS)
+
+# What README.md shows is what netcheck says: see tests/lab/readme.py.
+readme: $(VENV)/.installed $(VENV)/.dev
+	@packaging/system-packages test
+	@tests/lab/as_root $(BIN)/python -m tests.lab.readme
 
 # One cache for each platform: a shared one would be thrown away three times.
 lint: $(VENV)/.installed $(VENV)/.dev

@@ -1,4 +1,4 @@
-"""The page of benchmarks.accuracy, from what was measured (pure)."""
+"""The page of benchmarks.accuracy_nat, from what was measured (pure)."""
 
 from __future__ import annotations
 
@@ -58,10 +58,9 @@ class Table:
         )
 
 
-HEAD = """# Accuracy
+HEAD = """## Verdicts on NATs
 
-How netcheck's verdicts on NATs compare with the truth, and what other programs say in the same
-networks.  Made by `make accuracy`; every number here was measured by it.
+And what other programs say in the same networks.
 
 Each row is a network of namespaces whose NAT is made by the Linux kernel. The truth about it is
 stated in `tests/lab/nat_scenarios.py`, and tests with plain sockets show that it is so. In each,
@@ -107,7 +106,7 @@ def _summary(table: Table) -> Iterator[str]:
 def _rows(table: Table) -> Iterator[str]:
     names = " | ".join(TOOLS)
     losses = " | ".join(f"netcheck, {_with(loss)}" for loss in table.losses)
-    yield "## Every network"
+    yield "### Every network"
     yield ""
     yield f"| network | truth | {losses} | {names} |"
     yield "|---|---|" + "---|" * (len(table.losses) + len(TOOLS))
@@ -125,7 +124,7 @@ def _lifetimes(table: Table) -> Iterator[str]:
     aimed = [each for each in table.scenarios if each.truth.binding_lifetime_s is not None]
     if not aimed:
         return
-    yield "## How long a binding lives (`--deep`)"
+    yield "### How long a binding lives (`--deep`)"
     yield ""
     yield "| network | loss | truth | found | refreshed by | verdict |"
     yield "|---|---|--:|--:|---|---|"
@@ -145,7 +144,7 @@ def _lifetimes(table: Table) -> Iterator[str]:
 
 
 def _notes(table: Table) -> Iterator[str]:
-    yield "## Verdicts of ours that are wrong"
+    yield "### Verdicts of ours that are wrong"
     yield ""
     truths = {each.name: each.truth for each in table.scenarios}
     for (name, loss, found), count in sorted(table.wrong.items()):
@@ -155,14 +154,14 @@ def _notes(table: Table) -> Iterator[str]:
             f"({count}×)"
         )
     yield "" if table.wrong else "None.\n"
-    yield "## What nobody can know there"
+    yield "### What nobody can know there"
     yield ""
     for scenario in table.scenarios:
         if silent := sorted(unsayable(scenario.truth)):
             yield f"* `{scenario.name}`: {', '.join(silent)}"
     yield ""
     if table.failures:
-        yield "## Checks that gave no report"
+        yield "### Checks that gave no report"
         yield ""
         for key, why in sorted(table.failures.items()):
             yield f"* {key}: {why.splitlines()[0][:160] if why else ''}"

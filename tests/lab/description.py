@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 Node = Literal["client", "other", "router", "carrier", "hop", "internet", "server"]
 Protocol = Literal["tcp", "udp"]
@@ -27,6 +27,10 @@ PortChoice = Literal["preserved", "contiguous", "parity", "parity-lost"]
 port after an even one that got N. `parity` keeps even and odd, but breaks up such pairs.
 `parity-lost` makes even odd and odd even.
 """
+Editor = Literal["ftp", "pptp", "h323", "snmp", "sip", "irc", "tftp", "amanda"]
+"""The NAT editors of the kernel: see kernel_editors.py."""
+EDITORS: tuple[Editor, ...] = get_args(Editor)
+Flavour = Literal["right", "no-way", "wrong-length", "half", "drop", "search-and-replace"]
 Fragments = Literal["pass", "in-order", "dropped"]
 """`in-order` loses the fragments that arrive before the first one of their datagram."""
 Ports = int | str | tuple[int | str, ...]
@@ -109,6 +113,22 @@ class Transparent:
 
 
 @dataclass(frozen=True)
+class Rewriting:
+    """An editor on the router for what the kernel has none for: it looks for the client's address
+    in what the LAN says on TCP connections that it made to `ports`, and writes the router's.
+
+    `right` corrects the lengths too, and lets in whoever comes to the address and port, as long as
+    the connection lasts. `no-way` lets nobody in. `wrong-length` writes the address in more octets
+    than it had, and corrects no length. `half` edits the first address of a connection and none
+    of the others. `drop` loses each message that has one in it. `search-and-replace` knows no
+    protocol: on all ports, TCP and UDP, it replaces four octets or the text, and nothing else.
+    """
+
+    flavour: Flavour
+    ports: Ports = (135, 389, 1002, 1863)
+
+
+@dataclass(frozen=True)
 class Network:
     """A network, from the client to the server.
 
@@ -126,6 +146,9 @@ class Network:
     (RFC 4787 section 4.1): to each host one of them, or to each new mapping the next.
     The carrier's NAT has such traits too, named `carrier_...`; its `carrier_space` is shared
     (RFC 6598) or private, as of a second router in the house.
+
+    `editors` are those of the router's NAT, `carrier_editors` those of the carrier's, and
+    `rewriting` is one more on the router.
 
     `udp_timeout_s` and `tcp_timeout_s` are the lifetimes in seconds of a UDP mapping and of an
     idle TCP connection; packets from inside renew a mapping, and those from outside do so if
@@ -156,6 +179,9 @@ class Network:
     carrier_hairpin: bool = False
     carrier_space: Literal["shared", "private"] = "shared"
     hop: bool = False
+    editors: tuple[Editor, ...] = ()
+    carrier_editors: tuple[Editor, ...] = ()
+    rewriting: Rewriting | None = None
     forwards: tuple[Forward, ...] = ()
     inbound: Policy | None = None
     router_input: Policy = "drop"
@@ -198,6 +224,10 @@ class Network:
             raise ValueError("only an endpoint-independent mapping has several public addresses")
         if (self.jitter_ms or self.reorder_percent or self.duplicate_percent) and not self.rtt_ms:
             raise ValueError("only a delayed link (rtt_ms) has jitter, reordering or duplicates")
+        if self.carrier_editors and not self.carrier:
+            raise ValueError("carrier_editors are the carrier's")
+        if self.rewriting and not (self.ipv4 and self.nat):
+            raise ValueError("what is rewritten is the address of an IPv4 NAT")
         if not self.inbound_refresh and self.udp_timeout_s is None:
             raise ValueError("inbound_refresh needs the lifetime that is not renewed")
 

@@ -17,17 +17,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.lab import gateway, namespaces, ruleset, topology
+from tests.lab import diversion, gateway, kernel_editors, namespaces, ruleset, topology
 from tests.lab.description import (
     PROXY_CONNECT_PORTS,
     PROXY_PORT,
     RESOLVER,
     RESOLVER_V6,
     Dns,
+    Editor,
     Forward,
     Network,
     Node,
     Protocol,
+    Rewriting,
     Transparent,
 )
 from tests.lab.process import POLL_S, READY_S, LabError, NodeProcess, Surroundings
@@ -35,7 +37,16 @@ from tests.lab.process import POLL_S, READY_S, LabError, NodeProcess, Surroundin
 if sys.platform != "linux":
     raise ImportError("the lab is made of Linux network namespaces")
 
-__all__ = ["Dns", "Forward", "Lab", "LabError", "Network", "NodeProcess", "Transparent"]
+__all__ = [
+    "Dns",
+    "Forward",
+    "Lab",
+    "LabError",
+    "Network",
+    "NodeProcess",
+    "Rewriting",
+    "Transparent",
+]
 
 _HERE = Path(__file__).parent
 # Programs that need only the standard library start in 20 ms without the site packages.
@@ -207,6 +218,8 @@ class Lab:
         (directory / "resolv.conf").write_text(f"nameserver {network.resolver}\n")
         (directory / "nsswitch.conf").write_text("hosts: files dns\n")
         namespaces.ip(self._plan.creation(self._prefix))
+        self._expect_editors("router", network.editors)
+        self._expect_editors("carrier", network.carrier_editors)
         if network.dns is not None:
             # Importing takes longer than all the rest, so it starts first.
             owns = [a for a in (RESOLVER, RESOLVER_V6) if self._has(a)]
@@ -232,6 +245,10 @@ class Lab:
             told = dataclasses.asdict(box) | {"port": ruleset.TRANSPARENT_BASE_PORT + i}
             told["replace"] = box.replace and [each.hex() for each in box.replace]
             started.append(self._service("router", "transparent.py", json.dumps(told)))
+        if network.rewriting:
+            told = dataclasses.asdict(network.rewriting)
+            told |= {"port": diversion.PORT, "outside": network.router_wan, "table": ruleset.TABLE}
+            started.append(self._service("router", "rewriting.py", json.dumps(told)))
         if network.http_proxy:
             self._start("router", ["tinyproxy", "-d", "-c", str(self._proxy_configuration())])
             self.wait_listening("router", "tcp", PROXY_PORT)
@@ -243,6 +260,16 @@ class Lab:
             process.wait_for("ready")
         if network.miniupnpd:
             mapper.wait_for(gateway.READY)
+
+    def _expect_editors(self, node: Node, editors: Sequence[Editor]) -> None:
+        """The kernel loads what it has as modules. Raises LabError that names what it lacks."""
+        for editor in editors:
+            declared = "\n".join(kernel_editors.declarations([editor]))
+            try:
+                self.nft(node, f"table inet trial {{\n{declared}\n}}\ndelete table inet trial")
+            except LabError as failure:
+                lacks = f"{editor} ({kernel_editors.modules(editor)})"
+                raise LabError(f"this kernel has no editor for {lacks}") from failure
 
     def _wait_for_links(self, node: str) -> None:
         """The kernel starts queues some time after a link is up; until then it drops packets."""

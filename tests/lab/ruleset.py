@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.lab.description import Direction, Network, Policy
+from tests.lab import diversion, kernel_editors
+from tests.lab.description import Direction, Editor, Network, Policy
 from tests.lab.firewall import port_set
 from tests.lab.translation import Translation, of_carrier, of_router
 
@@ -116,6 +117,28 @@ def _clamp(network: Network) -> list[str]:
     return ["tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu"]
 
 
+def _editors(editors: tuple[Editor, ...]) -> list[str]:
+    """The kernel's, attached before the NAT."""
+    if not editors:
+        return []
+    declared = [f"  {each}" for each in kernel_editors.declarations(editors)]
+    attached = kernel_editors.attachments(editors)
+    return [*declared, _chain("editors", _filter("prerouting", "mangle"), *attached)]
+
+
+def _diversion(network: Network) -> list[str]:
+    """What leads to the router's own editor (see diversion.py)."""
+    if network.rewriting is None:
+        return []
+    return [
+        *(f"  {table}" for table in diversion.tables(network)),
+        _chain("untracked", _filter("prerouting", "raw"), *diversion.untracked(network)),
+        _chain("answered", _filter("output", "raw"), *diversion.answered(network)),
+        _chain("diverted", _filter("prerouting", "mangle"), *diversion.diverted(network)),
+        _chain("returned", _filter("prerouting", "dstnat + 5"), *diversion.returned(network)),
+    ]
+
+
 def router(network: Network) -> str:
     """The home router: scenario rules first, then state, forwards and NAT."""
     hosts = {"client": network.client, "other": network.other_host}
@@ -133,14 +156,18 @@ def router(network: Network) -> str:
     ]
     errors = _errors(network)
     # A connection that has timed out would otherwise go out with the LAN's address.
-    invalid = ["meta l4proto tcp ct state invalid drop"] if network.tcp_timeout_s else []
+    # Likewise what comes after the end of a connection that the router's own editor had.
+    strays = network.tcp_timeout_s or network.rewriting
+    invalid = ["meta l4proto tcp ct state invalid drop"] if strays else []
     return _table(
         *_fragments(network),
+        *_editors(network.editors),
+        *_diversion(network),
         _chain("scenario", *network.firewall),
         _forward(network.inbound_policy, *errors, *invalid, *_clamp(network)),
         _chain("output", _filter("output"), *errors),
         _input(network.router_input, *(nat.filtered() if nat else [])),
-        *_translation(nat, [*redirects, *forwards]),
+        *_translation(nat, [*redirects, *forwards, *diversion.destinations(network)]),
     )
 
 
@@ -148,6 +175,7 @@ def carrier(network: Network) -> str:
     """The provider's NAT (RFC 6598): IPv6 is only routed."""
     errors = _errors(network)
     return _table(
+        *_editors(network.carrier_editors),
         _chain("scenario"),
         _chain(
             "forward",

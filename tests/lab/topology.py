@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from tests.lab import ruleset
+from tests.lab import diversion, ruleset
 from tests.lab.description import (
     CLIENT_V6,
     HOP,
@@ -44,6 +44,7 @@ class NodePlan:
 
     routes: list[str] = field(default_factory=list)
     neighbours: list[str] = field(default_factory=list)
+    policies: tuple[str, ...] = ()
     forwards: bool = False
     bridge: tuple[str, ...] = ()
     rules: str = ""
@@ -92,6 +93,7 @@ class Plan:
                 dad = " nodad" if ":" in address else ""
                 ip.append(f"address add {address} dev {devices[end]}{dad}")
         ip += [f"route add {route}" for route in plan.routes]
+        ip += [f"rule add {policy}" for policy in plan.policies]
         ip += [f"neigh add {neighbour} nud permanent" for neighbour in plan.neighbours]
         script = _sysctls(self.network, plan, {name: name in addressed for name in interfaces})
         script += "ip -batch - <<'END'\n" + "\n".join(ip) + "\nEND\n"
@@ -139,6 +141,10 @@ def plan(network: Network) -> Plan:
             ),
         ]
 
+    if network.rewriting:
+        nodes["router"].policies = diversion.RULES
+        nodes["router"].routes += diversion.ROUTES
+
     # From the outside in: who is behind the WAN address, and how the inner networks are reached.
     lan_routes = [f"{lan}.0/24"] if network.ipv4 and not network.nat else []
     publics = PUBLIC_POOL[: network.public_addresses]
@@ -156,7 +162,7 @@ def plan(network: Network) -> Plan:
                 End("carrier", "lan", both(f"{network.carrier_v4}.1/24", "2001:db8:100::1/64")),
             )
         )
-        nodes["router"].routes = default(f"{network.carrier_v4}.1", "2001:db8:100::1")
+        nodes["router"].routes += default(f"{network.carrier_v4}.1", "2001:db8:100::1")
         nodes["carrier"] = NodePlan(
             routes=[f"{route} via {network.router_wan}" for route in lan_routes]
             + [f"{route} via 2001:db8:100::2" for route in inner_v6],
