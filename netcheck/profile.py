@@ -58,9 +58,12 @@ class Requirement(
 class FeatureSpec(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"
 ):
+    """``can`` goes on after "you can": what a user does with it, in a user's words."""
+
     id: _Identifier
     title: _Words
     requires: Annotated[list[Requirement], msgspec.Meta(min_length=1, max_length=32)]
+    can: str = ""
     facts: list[str] = []
 
 

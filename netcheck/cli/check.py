@@ -8,8 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -17,14 +16,16 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 from click.core import ParameterSource
 
+from netcheck.cli import redacting
 from netcheck.cli.interrupt import at_once
 
 if TYPE_CHECKING:
     from netcheck.check import Check, Event
     from netcheck.plan import Depth, Part
+    from netcheck.prepared import Wanted
     from netcheck.profile import Profile
     from netcheck.report.model import Report
-    from probes.wire.link import Link
+    from netcheck.unfinished import Keeper
 
 EXIT = {"works": 0, "limited": 1, "fails": 1, "unknown": 3}
 """By the overall verdict.  3 also says that the check could not decide everything."""
@@ -73,7 +74,9 @@ SERVER_VARIABLE = "NETCHECK_SERVER"
     "ports, nat (its behaviour), editors (addresses inside messages), range (dynamic ports), "
     "media (voice and video).",
 )
-@click.option("--format", "format_name", default="text", show_default=True, help="text or json.")
+@click.option(
+    "--format", "format_name", default="text", show_default=True, help="text, html or json."
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -82,6 +85,17 @@ SERVER_VARIABLE = "NETCHECK_SERVER"
 @click.option("--details", is_flag=True, help="Show every port and fact in the text report.")
 @click.option(
     "--articles", is_flag=True, help="Add the steps of every remedy, with this computer's values."
+)
+@click.option(
+    "--redact",
+    is_flag=True,
+    help="Put placeholders for names and addresses of people, computers, networks and programs.",
+)
+@click.option(
+    "--keep/--no-keep",
+    default=None,
+    help="Keep the check in the history of this computer (netcheck history list). "
+    "[default: where progress is shown on a terminal]",
 )
 @click.option("--bind", metavar="ADDRESS", help="Test from this address of this computer.")
 @click.option(
@@ -100,6 +114,8 @@ def check(
     output: Path | None,
     details: bool,
     articles: bool,
+    redact: bool,
+    keep: bool | None,
     bind: str | None,
     insecure: bool,
 ) -> None:
@@ -110,6 +126,7 @@ def check(
     """
     with at_once():
         from netcheck import plan
+        from netcheck.prepared import Wanted
         from netcheck.report import formats
         from netcheck.report.read import ReportError
         from probes.errors import LinkError, SetupError
@@ -137,7 +154,7 @@ def check(
                 "Without a server only the ports of this computer itself can be tested: "
                 "name one with --server, or leave out --only."
             )
-        wanted = _Wanted(
+        wanted = Wanted(
             link=None if server is None else link.parse(server),
             stun=tuple(link.parse(server) for server in stun),
             profiles=chosen,
@@ -152,9 +169,13 @@ def check(
                     f"From --bind {bind} there is no way to {named.host}: one is an IPv4 address, "
                     "the other an IPv6 address."
                 )
-        report = asyncio.run(_run(wanted, format_name))
+        with _kept(wanted, sys.stderr.isatty() if keep is None else keep) as kept:
+            report = asyncio.run(_run(wanted, format_name, kept.tell, quiet=redact))
+            kept.report = report
     except (LinkError, SetupError) as error:
         _refuse(str(error))
+    if redact:
+        report = redacting.redacted(report)
     titles = {profile.id: profile.title for profile in chosen}
     shown = {"details": details, "articles": articles, "profile_titles": titles}
     try:
@@ -225,46 +246,20 @@ def _parts(only: tuple[str, ...], stun: tuple[str, ...]) -> frozenset[Part]:
     return frozenset({"nat"}) if stun else chosen
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Wanted:
-    """What was asked for on the command line; without ``link`` and ``stun`` the server is
-    this very program."""
+async def _run(
+    wanted: Wanted, format_name: str, also_tell: Callable[[Event], None], *, quiet: bool
+) -> Report:
+    """`quiet`: of what is observed nothing is shown on the way, as it names addresses."""
+    from netcheck.check import Observed
+    from netcheck.prepared import prepared
 
-    link: Link | None
-    stun: tuple[Link, ...]
-    profiles: tuple[Profile, ...]
-    insecure: bool
-    bind: str | None
-    depth: Depth
-    only: frozenset[Part]
+    def tell(event: Event) -> None:
+        also_tell(event)
+        if not (quiet and isinstance(event, Observed)):
+            show(event)
 
-
-async def _run(wanted: _Wanted, format_name: str) -> Report:
-    """The check, with an embedded server if there is no other."""
-    from netcheck import plan
-    from netcheck.check import Check, Options
-
-    async with AsyncExitStack() as stack:
-        server, bind = wanted.link, wanted.bind
-        alone = server is None and not wanted.stun
-        if alone:
-            from netcheck.server.embedded import embedded
-
-            needed = plan.make(wanted.profiles)
-            serving = embedded(needed.tcp_ports, needed.udp_ports)
-            server, bind = await stack.enter_async_context(serving)
-        options = Options(
-            link=server,
-            profiles=wanted.profiles,
-            embedded=alone,
-            insecure=wanted.insecure,
-            bind=bind,
-            depth=wanted.depth,
-            only=wanted.only,
-            stun=wanted.stun,
-        )
-        with _progress() as tell:
-            check = Check(options, tell)
+    with _progress() as show:
+        async with prepared(wanted, tell) as check:
             with _interruptible(check):
                 getting_ready = asyncio.create_task(_get_ready(format_name))
                 try:
@@ -272,6 +267,48 @@ async def _run(wanted: _Wanted, format_name: str) -> Report:
                 finally:
                     getting_ready.cancel()
                     await asyncio.gather(getting_ready, return_exceptions=True)
+
+
+class _Kept:
+    """A check on its way into the history; without a keeper it is not kept."""
+
+    def __init__(self, keeper: Keeper | None) -> None:
+        self.keeper = keeper
+        self.report: Report | None = None
+
+    def tell(self, event: Event) -> None:
+        from netcheck.check import Observed
+
+        if self.keeper is not None and isinstance(event, Observed):
+            self.keeper.observe(event.observation)
+
+
+@contextmanager
+def _kept(wanted: Wanted, keep: bool) -> Iterator[_Kept]:
+    """Writes the check down while it runs.  That this fails is said, and is no failure of it."""
+    if not keep:
+        yield _Kept(None)
+        return
+    from netcheck.history import History, HistoryError
+    from netcheck.report.page import clean
+    from netcheck.unfinished import Keeper, begun_now
+
+    history = History()
+    begun = begun_now(wanted.profiles, depth=wanted.depth, only=wanted.only, embedded=wanted.alone)
+    kept = _Kept(Keeper(history, begun))
+    try:
+        yield kept
+    finally:
+        assert kept.keeper is not None
+        try:
+            if kept.report is None:
+                kept.keeper.discard()
+            else:
+                kept.keeper.finish(kept.report)
+        except HistoryError as error:
+            click.echo(clean(str(error)), err=True)
+        if history.notice:
+            click.echo(clean(history.notice), err=True)
 
 
 async def _get_ready(format_name: str) -> None:
@@ -338,6 +375,7 @@ def _deliver(report: Report, format_name: str, output: Path | None, **options: o
 
     if output is None:
         text = formats.render(format_name, report, **options, **page.options_for(sys.stdout))
-        click.echo(text, nl=False)
+        # Every format is UTF-8; only text meant to be looked at follows the terminal.
+        click.echo(text if format_name == "text" else text.encode("utf-8", "replace"), nl=False)
     else:
         save.save(output, formats.render(format_name, report, **options))

@@ -18,6 +18,7 @@ from netcheck.cli.interrupt import INTERRUPTED, at_once
 _COMMANDS = {
     "check": ("netcheck.cli.check", "check", "Test this network against an echo server."),
     "gui": ("netcheck.cli.gui", "gui", "Open the window."),
+    "history": ("netcheck.cli.history", "history_group", "List, show and delete past checks."),
     "kb": ("netcheck.cli.kb", "kb_group", "Read the knowledge base."),
     "profiles": ("netcheck.cli.profiles", "profiles_group", "Read the application profiles."),
     "report": ("netcheck.cli.report", "report_group", "Show, convert and compare saved reports."),

@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netcheck.cli import redacting
+
 if TYPE_CHECKING:
     from netcheck.report.model import Report
 
+_redact = click.option(
+    "--redact",
+    is_flag=True,
+    help="Put placeholders for names and addresses of people, computers, networks and programs.",
+)
 _FILE = click.Path(path_type=Path)
 
 
@@ -52,12 +59,17 @@ def report_group() -> None:
 @click.argument("file", type=_FILE)
 @click.option("--details", is_flag=True, help="Also show every port and measurement.")
 @click.option("--articles", is_flag=True, help="Also show the steps of every remedy.")
-def show(file: Path, details: bool, articles: bool) -> None:
+@_redact
+def show(file: Path, details: bool, articles: bool, redact: bool) -> None:
     """Show the report in FILE."""
     from netcheck.report import text
 
     text_of = text.render(
-        _read(file), details=details, articles=articles, file=str(file), **_terminal()
+        _read(file, redact=redact),
+        details=details,
+        articles=articles,
+        file=None if redact else str(file),
+        **_terminal(),
     )
     click.echo(text_of, nl=False)
 
@@ -66,21 +78,26 @@ def show(file: Path, details: bool, articles: bool) -> None:
 @click.argument("file", type=_FILE)
 @click.option("--format", "name", type=FormatName(), required=True, help="What to convert to.")
 @click.option("--output", type=_FILE, help="Where to; without it, to standard output.")
-def convert(file: Path, name: str, output: Path | None) -> None:
+@_redact
+def convert(file: Path, name: str, output: Path | None, redact: bool) -> None:
     """Convert the report in FILE to another format."""
+    deliver(_read(file, redact=redact), name, output)
+
+
+def deliver(report: Report, name: str, output: Path | None, **options: object) -> None:
+    """Write the report in a format to its place, or to standard output."""
     from netcheck.report import formats
     from netcheck.report.read import ReportError
     from netcheck.report.save import save
 
-    report = _read(file)
     if output is None:
         terminal = _terminal()
-        converted = formats.render(name, report, **terminal)
+        converted = formats.render(name, report, **terminal, **options)
         # Every format is UTF-8; only text meant to be looked at follows the terminal.
-        click.echo(converted if name == "text" else converted.encode(), nl=False)
+        click.echo(converted if name == "text" else converted.encode("utf-8", "replace"), nl=False)
         return
     try:
-        save(output, formats.render(name, report))
+        save(output, formats.render(name, report, **options))
     except ReportError as error:
         raise _Unusable(error) from None
 
@@ -100,11 +117,11 @@ def compare(old: Path, new: Path) -> None:
     click.get_current_context().exit(1 if comparison.worse else 0)
 
 
-def _read(file: Path) -> Report:
+def _read(file: Path, *, redact: bool = False) -> Report:
     from netcheck.report.read import ReportError, read
 
     try:
-        return read(file)
+        return redacting.redacted(read(file)) if redact else read(file)
     except ReportError as error:
         raise _Unusable(error) from None
 

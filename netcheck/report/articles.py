@@ -20,10 +20,11 @@ def add_articles(page: Page, report: Report) -> None:
         page.rule()
         page.line(article.title, "bold")
         page.line()
-        page.markdown(kb.render(article, _values(report, finding)))
+        page.markdown(kb.render(article, values_for(report, finding)))
 
 
-def _values(report: Report, finding: Finding) -> dict[str, object]:
+def values_for(report: Report, finding: Finding) -> dict[str, object]:
+    """What the article of `finding` is filled in with, alike findings taken together."""
     values = kb.values_of(report, finding)
     same = [each for each in report.findings if _but_for_kind(each) == _but_for_kind(finding)]
     if len({str(each.parameters.get("kind")) for each in same}) > 1:

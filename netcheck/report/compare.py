@@ -161,7 +161,7 @@ def as_text(
 ) -> str:
     """The comparison as lines of at most `width` columns, what got worse first."""
     page = Page(width=width, colour=colour, ascii_only=ascii_only)
-    page.line(_summary(comparison), "bold")
+    page.line(summary(comparison), "bold")
     for caution in comparison.cautions:
         page.rows([(page.styled("!", "bold yellow"), caution)], widths=[1], indent=0)
     headings: dict[Trend, tuple[str, str]] = {
@@ -192,7 +192,7 @@ def as_text(
     return page.text()
 
 
-def _summary(comparison: Comparison) -> str:
+def summary(comparison: Comparison) -> str:
     counts = [
         (sum(each.trend == trend for each in comparison.features), name)
         for trend, name in (("worse", "worse"), ("better", "better"), ("changed", "different"))

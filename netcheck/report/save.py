@@ -28,13 +28,13 @@ _SENTENCES = {
 }
 
 
-def save(path: Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8, atomically; a symbolic link keeps pointing at it.
+def save(path: Path, text: str | bytes) -> None:
+    """Write `text`, as UTF-8, or bytes to `path`, atomically; a symbolic link keeps pointing at it.
 
     Devices and pipes are written to directly, since they cannot be replaced.
     Raises `ReportError`, saying what is wrong, where, and what to do.
     """
-    data = text.encode("utf-8", "replace")
+    data = text.encode("utf-8", "replace") if isinstance(text, str) else text
     try:
         target = Path(os.path.realpath(path))
         if target.is_dir():

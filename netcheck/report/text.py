@@ -77,14 +77,14 @@ def render(
     """
     page = Page(width=width, colour=colour, ascii_only=ascii_only)
     page.line(summary(report), "bold")
-    for warning in _warnings(report):
+    for warning in warnings(report):
         page.rows([(page.styled("!", "bold yellow"), warning)], widths=[1], indent=0)
     names = {each.id: each.title for each in profile.built_in()} | dict(profile_titles or {})
     _add_features(page, report, names)
     _add_remedies(page, report)
     add_network(page, report)
     add_editors(page, report.editors)
-    _add_circumstances(page, report)
+    add_circumstances(page, report)
     if articles:
         add_articles(page, report)
     if details:
@@ -131,14 +131,14 @@ def _listed(words: list[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _warnings(report: Report) -> list[str]:
+def warnings(report: Report) -> list[str]:
     """What makes the verdicts mean less than they seem to."""
-    warnings = []
+    said = []
     if report.server.embedded:
-        warnings.append("This tested this computer alone, not your network: no server was named.")
+        said.append("This tested this computer alone, not your network: no server was named.")
     if not report.complete:
-        warnings.append("The check was not finished, so some of this is missing.")
-    return warnings
+        said.append("The check was not finished, so some of this is missing.")
+    return said
 
 
 def _add_features(page: Page, report: Report, titles: Mapping[str, str]) -> None:
@@ -198,12 +198,12 @@ def _advice(report: Report, findings: list[Finding]) -> list[str]:
     remedies = [kb.remedy(article, kb.values_of(report, finding)) for finding in findings]
     return [
         *([f"Affects: {', '.join(affected)}"] if affected else []),
-        *_fullest(remedies),
+        *fullest(remedies),
         f"Step by step: netcheck kb show {article.id}",
     ]
 
 
-def _fullest(texts: list[str]) -> list[str]:
+def fullest(texts: list[str]) -> list[str]:
     """Each once, without those that another one says word for word and goes on."""
     each = list(dict.fromkeys(texts))
     return [
@@ -213,7 +213,8 @@ def _fullest(texts: list[str]) -> list[str]:
     ]
 
 
-def _add_circumstances(page: Page, report: Report) -> None:
+def add_circumstances(page: Page, report: Report) -> None:
+    """Append with what, when and where it was tested."""
     page.heading("How it was tested")
     server = report.server
     rows = []

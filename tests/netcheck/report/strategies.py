@@ -11,30 +11,31 @@ from hypothesis import strategies as st
 from netcheck.report.model import Report
 
 _WHOLE = st.integers(-(2**53), 2**53)
+_TEXT = st.text(max_size=30)
 _REAL = st.floats(allow_nan=False, allow_infinity=False, width=32)
 
 
-def reports() -> st.SearchStrategy[Report]:
-    """Any report that the types allow, however improbable."""
-    return _any()
+def reports(text: st.SearchStrategy[str] | None = None) -> st.SearchStrategy[Report]:
+    """Any report that the types allow, however improbable; `text` is what its texts are."""
+    return _any(_TEXT if text is None else text)
 
 
 @st.composite
-def _any(draw: st.DrawFn) -> Report:
+def _any(draw: st.DrawFn, text: st.SearchStrategy[str]) -> Report:
     # Hypothesis spells out the strategies that a test names: this one would fill a book.
-    report: Report = draw(_whole())
+    report: Report = draw(_whole(text))
     return report
 
 
 @cache
-def _whole() -> st.SearchStrategy[Report]:
-    return _of(mi.type_info(Report))
+def _whole(text: st.SearchStrategy[str]) -> st.SearchStrategy[Report]:
+    return _of(mi.type_info(Report), text)
 
 
-def _of(kind: mi.Type) -> st.SearchStrategy[Any]:
+def _of(kind: mi.Type, text: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
     match kind:
         case mi.StrType():
-            return st.text(max_size=30)
+            return text
         case mi.BoolType():
             return st.booleans()
         case mi.IntType():
@@ -46,13 +47,13 @@ def _of(kind: mi.Type) -> st.SearchStrategy[Any]:
         case mi.LiteralType(values=values):
             return st.sampled_from(values)
         case mi.UnionType(types=types):
-            return st.one_of([_of(each) for each in types])
+            return st.one_of([_of(each, text) for each in types])
         case mi.ListType(item_type=item):
-            return st.lists(_of(item), max_size=3)
+            return st.lists(_of(item, text), max_size=3)
         case mi.VarTupleType(item_type=item):
-            return st.lists(_of(item), max_size=3).map(tuple)
+            return st.lists(_of(item, text), max_size=3).map(tuple)
         case mi.DictType(key_type=key, value_type=value):
-            return st.dictionaries(_of(key), _of(value), max_size=3)
+            return st.dictionaries(_of(key, text), _of(value, text), max_size=3)
         case mi.StructType(cls=cls, fields=fields):
-            return st.builds(cls, **{f.name: _of(f.type) for f in fields})
+            return st.builds(cls, **{f.name: _of(f.type, text) for f in fields})
     raise NotImplementedError(kind)

@@ -1,0 +1,149 @@
+"""A check that is under way, written down as it goes, and read again if it never ended."""
+
+from __future__ import annotations
+
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from netcheck import __version__, plan
+from netcheck.history import History, HistoryError, network_of
+from netcheck.profile import Profile
+from netcheck.report.model import Report, Tool
+from probes.observation import AnyObservation, Control, LocalFacts
+
+EVERY_S = 0.5
+"""At most so often are observations written: what a kill can lose."""
+
+NOTE = "netcheck ended before this check did; what was not reached is unknown."
+
+
+class Begun(msgspec.Struct, frozen=True, kw_only=True):
+    """What the observations of a check are diagnosed with."""
+
+    started_at: str
+    profiles: tuple[Profile, ...]
+    depth: plan.Depth = "default"
+    only: frozenset[plan.Part] = frozenset()
+    embedded: bool = False
+
+
+class Keeper:
+    """Keeps one check: ``observe`` each observation, then ``finish``.
+
+    A thread of its own writes: the check measures round trips, and must not wait for a disk or
+    for another program's transaction.  What goes wrong with the history is told by ``finish``.
+    """
+
+    def __init__(self, history: History, begun: Begun) -> None:
+        self.id = secrets.token_hex(8)
+        self._history = history
+        self._begun = begun
+        self._seen: queue.SimpleQueue[AnyObservation | None] = queue.SimpleQueue()
+        self._failed: HistoryError | None = None
+        self._network: tuple[Sequence[str], list[str]] = ((), [])
+        self._server = ""
+        self._thread = threading.Thread(target=self._write, name="netcheck-history", daemon=True)
+        self._thread.start()
+
+    def observe(self, observation: AnyObservation) -> None:
+        """Returns at once."""
+        self._seen.put(observation)
+
+    def finish(self, report: Report) -> None:
+        """Keep the report in place of its observations.  Raises HistoryError."""
+        self._end()
+        self._history.add(report, instead_of=self.id)
+
+    def discard(self) -> None:
+        """Forget it: the check could not be made at all."""
+        self._end()
+        self._history.discard(self.id)
+
+    def _end(self) -> None:
+        self._seen.put(None)
+        self._thread.join()
+        if self._failed is not None:
+            raise self._failed
+
+    def _write(self) -> None:
+        try:
+            begun = msgspec.json.encode(self._begun, order="deterministic")
+            self._history.begin(self.id, self._begun.started_at, begun)
+            while (batch := self._next()) is not None:
+                self._note(batch)
+                self._history.observed(
+                    self.id, msgspec.json.encode(batch), network_of(*self._network), self._server
+                )
+        except HistoryError as error:
+            self._failed = error
+
+    def _next(self) -> list[AnyObservation] | None:
+        """What was observed within the next moments; None when there is no more to come."""
+        first = self._seen.get()
+        if first is None:
+            return None
+        batch = [first]
+        until = time.monotonic() + EVERY_S
+        while (left := until - time.monotonic()) > 0:
+            try:
+                more = self._seen.get(timeout=left)
+            except queue.Empty:
+                break
+            if more is None:
+                self._seen.put(None)  # for the next call
+                break
+            batch.append(more)
+        return batch
+
+    def _note(self, batch: list[AnyObservation]) -> None:
+        """Where it is made, for the list."""
+        gateways, public = self._network
+        for each in batch:
+            if isinstance(each, LocalFacts):
+                gateways = each.gateways
+            elif isinstance(each, Control):
+                self._server = each.host
+                if each.observed_address:
+                    public = [each.observed_address.rpartition(":")[0].strip("[]")]
+        self._network = (gateways, public)
+
+
+def begun_now(profiles: tuple[Profile, ...], **more: Any) -> Begun:
+    """A check that begins at this moment."""
+    started_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return Begun(started_at=started_at, profiles=profiles, **more)
+
+
+def as_report(check: str, begun: bytes, batches: Sequence[bytes]) -> Report:
+    """What the observations of an unfinished check mean.
+
+    Raises msgspec.DecodeError (and msgspec.ValidationError, which is one).
+    """
+    from netcheck import diagnosis
+
+    known = msgspec.json.decode(begun, type=Begun)
+    observations = [
+        each for batch in batches for each in msgspec.json.decode(batch, type=list[AnyObservation])
+    ]
+    depth: plan.Depth = "quick" if known.embedded else known.depth
+    whole = plan.make(known.profiles, depth, known.only)
+    found = diagnosis.diagnose(known.profiles, whole, observations, cancelled=True)
+    meaning = {name: getattr(found, name) for name in type(found).__struct_fields__}
+    meaning["server"] = msgspec.structs.replace(found.server, embedded=known.embedded)
+    return Report(
+        id=check,
+        started_at=known.started_at,
+        duration_s=max((o.at_s + o.took_s for o in observations), default=0.0),
+        tool=Tool(name="netcheck", version=__version__),
+        complete=False,
+        note=NOTE,
+        observations=observations,
+        **meaning,
+    )
