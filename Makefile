@@ -18,15 +18,17 @@ ARGS ?=
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test fuzz bench accuracy readme lint lock clean
+.PHONY: help run gui test fuzz bench accuracy readme screenshots lint lock clean
 
 help:
 	@echo 'make run    check this computer and its network, and show the report'
+	@echo 'make gui    open the window'
 	@echo 'make test   lint, then all tests, the lab of network namespaces included'
 	@echo 'make fuzz   a million mutated messages for each decoder (hours)'
 	@echo 'make bench  measure netcheck itself against other tools'
 	@echo 'make accuracy  hold the verdicts against the truth: docs/accuracy.md (an hour and a half)'
 	@echo 'make readme  write the reports that README.md shows anew'
+	@echo 'make screenshots  make the pictures in docs/images/ anew'
 	@echo 'make lint   style, types for three platforms, and who imports whom'
 	@echo 'make lock   renew requirements/*.lock from pyproject.toml'
 	@echo 'make clean  remove .venv/ and everything else that was made'
@@ -36,11 +38,15 @@ help:
 run: $(VENV)/.installed
 	@$(BIN)/netcheck check $(ARGS) || { status=$$?; test $$status -eq 1 || test $$status -eq 3; }
 
+gui: $(VENV)/.installed
+	@packaging/system-packages gui
+	@$(BIN)/netcheck gui $(ARGS)
+
 # Most tests wait for a network: side by side they take a third of the time. Each has addresses or
 # namespaces of its own. pytest comes last, so that its summary is the last line.
 WORKERS ?= 4
 test: lint
-	@packaging/system-packages test
+	@packaging/system-packages test gui
 	@tests/lab/as_root $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
 # make fuzz ARGS="--only 'ldap read' --messages 100000"; a small corpus is part of `make test`.
@@ -48,7 +54,7 @@ fuzz: $(VENV)/.installed $(VENV)/.dev
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 bench: $(VENV)/.installed $(VENV)/.dev
-	@packaging/system-packages test bench
+	@packaging/system-packages test bench gui
 	@tests/lab/as_root $(BIN)/python -m benchmarks $(ARGS)
 
 # Goes on where it was ended.  A verdict that is wrong makes it fail, and is in the table.
@@ -77,9 +83,14 @@ lint: $(VENV)/.installed $(VENV)/.dev
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 lock: $(VENV)/.dev
-	$(LOCK) pyproject.toml --group build --output-file requirements/run.lock $(ARGS)
-	$(LOCK) pyproject.toml --group dev --constraints requirements/run.lock \
+	$(LOCK) pyproject.toml --extra gui --group build --output-file requirements/run.lock $(ARGS)
+	$(LOCK) pyproject.toml --extra gui --group dev --constraints requirements/run.lock \
 		--output-file requirements/dev.lock $(ARGS)
+
+# From a check in the lab, behind a provider's NAT.
+screenshots: $(VENV)/.installed $(VENV)/.dev
+	@packaging/system-packages test gui
+	@tests/lab/as_root $(BIN)/python -m tests.lab.screenshots docs/images
 
 clean:
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -21,7 +21,7 @@ from benchmarks.row import Row
 
 NAMES = (
     *("start", "all_open", "all_dropped", "loss", "server", "imports", "stun"),
-    *("nat", "full", "editors"),
+    *("nat", "full", "editors", "window"),
 )
 
 

@@ -7,6 +7,7 @@ import errno
 import os
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,9 @@ def cli(ctx: click.Context) -> None:
     """Find out why calls, file transfers and voice do not get through, where it
     breaks, and what to do about it."""
     if ctx.invoked_subcommand is None:
+        gui = import_module("netcheck.cli.gui")
+        if gui.has_screen() and find_spec("PySide6") is not None:
+            ctx.invoke(gui.gui)
         click.echo(ctx.get_help())
         ctx.exit(2)
 

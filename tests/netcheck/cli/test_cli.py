@@ -541,8 +541,8 @@ def test_saved_reports(tmp_path: Path) -> None:
     assert len(missing.stderr.splitlines()) == 1
 
 
-def test_a_version_without_a_window_says_so() -> None:
-    refused(netcheck("gui"), "netcheck check")
+def test_without_a_screen_there_is_no_window() -> None:
+    refused(netcheck("gui"), "no screen", "netcheck check")
 
 
 # Which parts, how deep, and with what
