@@ -548,7 +548,10 @@ def test_only_the_commands_of_this_system_are_shown() -> None:
 
 def test_a_broken_paste_never_allows_all_ports() -> None:
     # A terminal may break a long line. The rule's name, which PowerShell insists on, comes last.
-    for candidate, values in itertools.product(kb.articles(), variants()):
+    windows = FULL | {"system": "Windows"}
+    with_rules = [a for a in kb.articles() if "New-NetFirewallRule" in kb.render(a, windows)]
+    assert len(with_rules) > 1
+    for candidate, values in itertools.product(with_rules, variants()):
         for line in kb.render(candidate, values).splitlines():
             if "New-NetFirewallRule" in line:
                 assert re.fullmatch(r" *New-NetFirewallRule -\w+ (\S+|\"<.+>\") @rule", line)

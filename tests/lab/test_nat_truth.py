@@ -2,6 +2,7 @@
 
 Without loss everything is known but what nobody can know there; with loss a verdict that rests
 on silence may be unknown, and none is wrong.
+Here each network is checked once; `make accuracy` checks each with loss and without, many times.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ def shown(report: Report) -> str:
 
 
 @pytest.mark.parametrize(
-    "asked", [of(each, loss) for each in NAT_SCENARIOS for loss in LOSSES], ids=named
+    "asked",
+    [of(each, LOSSES[number % 2]) for number, each in enumerate(NAT_SCENARIOS)],
+    ids=named,
 )
 def test_every_verdict_is_true(asked: Asked) -> None:
     report, scenario = asked.make(), asked.scenario
