@@ -144,7 +144,12 @@ def test_all_open(loss: int) -> None:
 def test_all_blocked(loss: int) -> None:
     rules = (firewall.drop("udp"),)
     (found,), _ = measure(Network(firewall=rules, loss_percent=loss, dns=None), "udp")
-    assert {s.outcome for s in found.samples} == {"blocked"}
+    blocked = sum(s.outcome == "blocked" for s in found.samples)
+    if loss:  # the tries that found nothing may not rule it out for one port or another
+        assert {s.outcome for s in found.samples} <= {"blocked", "undecided"}
+        assert blocked > 0.9 * len(found.samples)
+    else:
+        assert blocked == len(found.samples)
     assert (judged(found).fraction, judged(found).open_ranges) == (0.0, [])
     assert list(diagnosis.clues(Facts([CONTROL, found]))) == []
 
