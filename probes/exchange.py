@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
 
@@ -50,13 +51,26 @@ class Exchange:
         self.stranger = False  # by what is not this protocol
         self.moved_at = time.monotonic()
         self._left = ARRIVED_MAX
+        self._finished = False
         self._datagrams = sock.type == socket.SOCK_DGRAM
         self._news = news
         self._overhearing = session.control.overhear(number, self._overhear)
         self._overhearing.__enter__()
 
+    def finish(self) -> tuple[bytes, ...]:
+        """The last word, to whoever asks first."""
+        said = () if self._finished else self.end.finish().send
+        self._finished = True
+        return said
+
     def close(self) -> None:
+        """A flow of datagrams ends for nobody by that, so it is told: an editor keeps open for
+        minutes what it opened for one that just stops.  A connection is reset (probes.sockets)."""
         self._overhearing.__exit__(None, None, None)
+        if self._datagrams:
+            with contextlib.suppress(OSError, WireError):
+                for data in self.finish():
+                    self.sock.send(data)
         self.sock.close()
 
     @property

@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from probes import heard, sockets
+from probes import heard, sockets, waiting
 from probes.attempts import LAG_S, classify
 from probes.connecting import connected
 from probes.editors.contract import Dialogue
@@ -130,39 +130,53 @@ class Speaking:
 
     async def goodbye(self) -> None:
         """The last word, once everybody has been where the messages said.  What the server says
-        to it is heard by nobody: an editor may have shut by then what it opened."""
-        loop = asyncio.get_running_loop()
+        to it is heard by nobody: an editor may have shut by then what it opened.
+
+        Over TCP the server's end is waited for, and then, as nothing is left to be read, the
+        connection is reset by ``close()``: what a router opened for it ends with it, and Linux's
+        forgets one that was reset after 10 s, but one that both ends have closed after 120 s."""
         exchange = self.best
         try:
-            for data in exchange.end.finish().send:
-                await loop.sock_sendall(exchange.sock, data)
-            if self._place.dialogue.transport == "tcp":
-                exchange.sock.shutdown(socket.SHUT_WR)
-                async with asyncio.timeout(min(GOODBYE_S, self._session.pace.patience_s)):
-                    while await loop.sock_recv(exchange.sock, 4096):
-                        pass
+            async with asyncio.timeout(GOODBYE_S):
+                if self._place.dialogue.transport == "tcp":
+                    await self._take_leave(exchange)
+                else:
+                    await self._take_leave_by_datagrams(exchange)
         except (OSError, WireError, TimeoutError):
             pass
 
-    async def _until(self, enough: Callable[[], bool], left_s: Callable[[], float]) -> bool:
-        """Whether it was ``enough`` before there was no time left, which is not this
-        computer's if it was too busy to listen."""
-        while not enough():
-            wait = left_s()
-            if wait <= 0:
-                return False
-            due = time.monotonic() + wait
-            self._news.clear()
+    async def _take_leave(self, exchange: Exchange) -> None:
+        """Who has no last word to say has nothing to wait for."""
+        loop = asyncio.get_running_loop()
+        said = exchange.finish()
+        for data in said:
+            await loop.sock_sendall(exchange.sock, data)
+        async with asyncio.timeout(self._session.pace.patience_s):
+            while said and await loop.sock_recv(exchange.sock, 4096):
+                pass
+
+    async def _take_leave_by_datagrams(self, exchange: Exchange) -> None:
+        """Again until it is answered: a router that has not seen it keeps open what it opened."""
+        loop = asyncio.get_running_loop()
+        session = self._session
+        said = exchange.finish()
+        for attempt in range(session.attempts_wanted("udp") if said else 0):
+            for data in said:
+                await loop.sock_sendall(exchange.sock, data)
             try:
-                async with asyncio.timeout(wait):
-                    await self._news.wait()
+                async with asyncio.timeout(session.pace.gap_s(attempt)):
+                    while await loop.sock_recv(exchange.sock, 4096) in exchange.arrived:
+                        pass
+                    return
             except TimeoutError:
-                late = time.monotonic() - due
-                if late > LAG_S:
-                    for exchange in self.exchanges:
-                        exchange.moved_at += late
-                    await asyncio.sleep(0)  # what has arrived is read first
-        return True
+                continue
+
+    async def _until(self, enough: Callable[[], bool], left_s: Callable[[], float]) -> bool:
+        def late(seconds: float) -> None:
+            for exchange in self.exchanges:
+                exchange.moved_at += seconds
+
+        return await waiting.until(self._news, enough, left_s, late)
 
     def _stood_s(self, exchange: Exchange, most: float) -> float:
         """How long it may still stand, of ``most``."""

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from probes import heard, silence
+from probes import heard, silence, waiting
 from probes.announced import Announced, Announcement, follow
 from probes.attempts import LAG_S
 from probes.calling.connection import Connection
@@ -139,21 +139,12 @@ class Calling:
         """Whether it was ``enough`` before there was no time left, which is not this
         computer's if it was too busy to listen."""
         late_s = 0.0
-        while not enough():
-            wait = left_s() + late_s
-            if wait <= 0:
-                return False
-            due = time.monotonic() + wait
-            self._news.clear()
-            try:
-                async with asyncio.timeout(wait):
-                    await self._news.wait()
-            except TimeoutError:
-                late = time.monotonic() - due
-                if late > LAG_S:
-                    late_s += late
-                    await asyncio.sleep(0)  # what has arrived is read first
-        return True
+
+        def late(seconds: float) -> None:
+            nonlocal late_s
+            late_s += seconds
+
+        return await waiting.until(self._news, enough, lambda: left_s() + late_s, late)
 
     async def within(self, enough: Callable[[], bool], seconds: float) -> bool:
         until = time.monotonic() + seconds

@@ -20,15 +20,19 @@ import pytest
 from netcheck.server.serve import EchoServer, ServerConfig
 from probes import conversation
 from probes.announced import Announced
+from probes.attempts import LAG_S
 from probes.conversation import Place
 from probes.editors import NAMES, dialogues
+from probes.editors.contract import End, Own, Step
 from probes.observation import Talk
 from probes.pace import Pace
 from probes.session import ControlLine, Session
 from probes.silence import ATTEMPTS_MIN
-from probes.speaking import CONNECTIONS, REPEAT_S
+from probes.speaking import CONNECTIONS, GOODBYE_S, REPEAT_S
 from probes.wire import messages
+from probes.wire.frame import Endpoint
 from tests.netcheck.loopback import address
+from tests.netcheck.server.client import until
 from tests.probes import live
 from tests.probes.box import Box, box, rewriting, spellings
 
@@ -592,3 +596,122 @@ def test_every_dialogue_says_whether_it_carries_an_address() -> None:
         assert conversation.why_not(dialogue, "192.0.2.1") == ""
     without = {name for name, (_, one) in DIALOGUES.items() if conversation.why_not(one, "::1")}
     assert without >= {"ftp-port", "snmp-v1"}
+
+
+# The last word
+
+
+class Reading:
+    """A server that speaks the protocol, and after its end still reads what comes; ``deaf`` to
+    the first so many of its last words."""
+
+    def __init__(self, name: str, deaf: int = 0) -> None:
+        self.dialogue = DIALOGUES[name][1]
+        self.heard: list[str] = []
+        self.over = False
+        self.ends: list[str] = []
+        self.deaf = deaf
+
+    def end(self) -> End:
+        here = Endpoint("127.0.0.1", 1)
+        return self.dialogue.server(Own(socket=here, listening=here, peer=here, label=bytes(16)))
+
+    async def speak(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        end = self.end()
+        writer.writelines(end.begin().send)
+        try:
+            while data := await reader.read(4096):
+                step = end.receive(data)
+                writer.writelines(step.send)
+                if step.over and not self.over:
+                    self.over = True
+                    writer.write_eof()
+            self.ends.append("closed")
+        except ConnectionResetError:
+            self.ends.append("reset")
+
+    async def listen(self, sock: socket.socket) -> None:
+        loop, end = asyncio.get_running_loop(), self.end()
+        while True:
+            data, source = await loop.sock_recvfrom(sock, 4096)
+            kind = self.dialogue.read(data).kind
+            self.heard.append(kind)
+            if kind == "BYE" and self.heard.count("BYE") <= self.deaf:
+                continue
+            for answer in end.receive(data).send:
+                await loop.sock_sendto(sock, answer, source)
+
+
+@asynccontextmanager
+async def datagrams(server: Reading) -> AsyncIterator[int]:
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.setblocking(False)
+        listening = asyncio.create_task(server.listen(sock))
+        try:
+            yield sock.getsockname()[1]
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+
+@pytest.mark.parametrize("name", TCP)
+async def test_a_connection_is_reset_once_the_last_word_was_read(name: str) -> None:
+    """A router forgets it sooner then, and what it opened for it."""
+    server = Reading(name)
+    async with stranger(server.speak) as port:
+        talk = await held(session_with(Line()), name, port)
+        assert await until(lambda: bool(server.ends))
+    assert talk.outcome == "talked"
+    assert server.ends == ["reset"]
+    assert server.over or name in ("dcom", "rpc")  # which have none
+
+
+@pytest.mark.parametrize("deaf", [0, 2])
+async def test_the_last_word_is_said_again_until_it_is_answered(deaf: int) -> None:
+    server = Reading("sip-udp", deaf)
+    async with datagrams(server) as port:
+        talk = await held(session_with(Line()), "sip-udp", port)
+    assert talk.outcome == "talked"
+    assert server.heard[-deaf - 1 :] == ["BYE"] * (deaf + 1)
+    assert server.heard.count("BYE") == deaf + 1
+
+
+async def test_who_never_answers_the_last_word_is_not_waited_for() -> None:
+    took = []
+    for deaf in (0, 1000):
+        server = Reading("sip-udp", deaf)
+        began = time.monotonic()
+        async with datagrams(server) as port:
+            talk = await held(session_with(Line()), "sip-udp", port)
+        assert talk.outcome == "talked"
+        took.append(time.monotonic() - began)
+    assert took[1] - took[0] < GOODBYE_S + LAG_S
+
+
+async def test_a_flow_that_is_broken_off_has_a_last_word_too() -> None:
+    """An editor opened something at the first."""
+    server = Reading("sip-udp")
+    server.dialogue = msgspec.structs.replace(server.dialogue, server=_Silent)
+    async with datagrams(server) as port:
+        holding = asyncio.create_task(held(session_with(Line()), "sip-udp", port))
+        assert await until(lambda: bool(server.heard))
+        holding.cancel()
+        assert await until(lambda: "BYE" in server.heard)
+        await asyncio.gather(holding, return_exceptions=True)
+    assert holding.cancelled()
+    assert server.heard.count("BYE") == 1
+
+
+class _Silent:
+    def __init__(self, own: Own) -> None:
+        pass
+
+    def begin(self) -> Step:
+        return Step()
+
+    def receive(self, data: bytes) -> Step:
+        return Step()
+
+    def finish(self) -> Step:
+        return Step()

@@ -78,9 +78,10 @@ class Client(_End):
         port = "" if own.peer.port == PORT else f":{own.peer.port}"
         self._target = f"sip:netcheck@{_host(own.peer)}{port}"
         self._to = f"<sip:netcheck@{_host(own.peer)}>"
-        self._in_call = False
+        self._calling = False
 
     def begin(self) -> Step:
+        self._calling = True
         more = [
             ("Contact", _contact(self._own, self._transport)),
             ("Allow", METHODS),
@@ -90,7 +91,9 @@ class Client(_End):
         return Step(send=(self._request("INVITE", 1, "INVITE", more, sdp.offer(self._own)),))
 
     def finish(self) -> Step:
-        bye = (self._request("BYE", 2, "BYE"),) if self._in_call else ()
+        """BYE, to a call that was not refused: also to one of whose answer nothing is known, as
+        Linux's editor shuts with a BYE what it opened at the INVITE, and not with a CANCEL."""
+        bye = (self._request("BYE", 2, "BYE"),) if self._calling else ()
         return Step(send=bye, over=True)
 
     def _answers(self, data: bytes) -> list[bytes]:
@@ -100,9 +103,9 @@ class Client(_End):
         self._over = True
         if 0 < len(to := message.value("to")) <= _ECHO_MAX:
             self._to = to
-        if message.status >= 300:  # acknowledged within its own transaction (section 17.1.1.3)
+        self._calling = message.status < 300
+        if not self._calling:  # acknowledged within its own transaction (section 17.1.1.3)
             return [self._request("ACK", 1, "INVITE")]
-        self._in_call = True
         if target := _TARGET.search(message.value("contact")):
             self._target = target[0]
         return [self._request("ACK", 1, "ACK")]
