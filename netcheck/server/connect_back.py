@@ -6,22 +6,18 @@ Bounded in number and rate; netcheck.server.permission decides who may be called
 from __future__ import annotations
 
 import asyncio
-import errno
-import secrets
-import socket
-import sys
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from netcheck.server.calling import by_icmp, call_frame, converse, outcome_of, tcp_socket
 from netcheck.server.follow import call_of
-from netcheck.server.limits import Bucket, ServerLimits
 from netcheck.server.overhearing import Sender
 from netcheck.server.permission import refuse
 from netcheck.server.session import Session, canonical
+from netcheck.server.switchboard import Switchboard
 from probes.errors import WireError
-from probes.wire import frame, tcp_info
+from probes.wire import frame
 from probes.wire.messages import (
     Called,
     CallOutcome,
@@ -35,41 +31,6 @@ _DECISIVE: frozenset[CallOutcome] = frozenset({"answered", "foreign"})
 LAG_S = 0.02  # a timer later than this is a server that was busy with others
 CATCH_UPS_MAX = 4  # one that never catches up calls all the same
 _REFUSALS_ENOUGH = 2  # one reset may be a passing overload; two, a round trip apart, are an answer
-
-
-class Switchboard:
-    """What all sessions' calls share: a rate for each address that is called, whoever asks
-    for it, and a ceiling for those under way."""
-
-    def __init__(self, limits: ServerLimits) -> None:
-        self._limits = limits
-        self._rates: OrderedDict[str, Bucket] = OrderedDict()
-        self.slots = asyncio.Semaphore(limits.calls_in_all)
-
-    def rate_of(self, target: str) -> Bucket:
-        bucket = self._rates.get(target)
-        if bucket is None:
-            limits = self._limits
-            bucket = Bucket(limits.target_calls_per_s, limits.target_burst, time.monotonic())
-            self._rates[target] = bucket
-            if len(self._rates) > limits.target_records:
-                self._rates.popitem(last=False)
-        self._rates.move_to_end(target)
-        return bucket
-
-    async def pace(self, session: Session, target: str) -> None:
-        """Wait for the session's turn and the target's, so that calls are never a flood."""
-        for bucket in (session.call_bucket, self.rate_of(target)):
-            while not bucket.take(now := time.monotonic()):  # noqa: ASYNC110 - a rate has no event
-                await asyncio.sleep(bucket.wait_s(now))
-
-
-def call_frame(session: Session, number: int, dialled: frame.Endpoint) -> tuple[bytes, bytes]:
-    """The nonce and the bytes of a call."""
-    nonce = secrets.token_bytes(frame.NONCE_SIZE)
-    body = frame.call_body(dialled)
-    call = frame.Frame(frame.CALL, number, session.id, nonce, body)
-    return nonce, frame.write(call, session.secret)
 
 
 class _Called:
@@ -362,56 +323,6 @@ class _Listener(asyncio.DatagramProtocol):
     def error_received(self, exc: Exception) -> None:
         if not self._heard.done():
             self._heard.set_exception(exc)
-
-
-async def converse(
-    session: Session, sock: socket.socket, number: int, target: str, port: int
-) -> CallOutcome:
-    """Ask who is there on a connection that was just made.  Raises OSError."""
-    nonce, call = call_frame(session, number, frame.Endpoint(target, port))
-    loop = asyncio.get_running_loop()
-    await loop.sock_sendall(sock, call)
-    data = b""
-    while len(data) < frame.SIZE:
-        more = await loop.sock_recv(sock, frame.SIZE - len(data))
-        if not more:
-            return "foreign" if data else "closed"
-        data += more
-        if not frame.MAGIC.startswith(data[:4]):
-            return "foreign"
-    try:
-        knew = frame.knows(data, frame.REPLY, nonce, call, session.secret)
-    except WireError:
-        return "foreign"
-    return "answered" if knew else "foreign"
-
-
-def tcp_socket(target: str) -> socket.socket:
-    family = socket.AF_INET6 if ":" in target else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setblocking(False)
-    # Reset instead of TIME_WAIT: the same client may be called again at once.
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-    return sock
-
-
-def by_icmp(sock: socket.socket) -> bool:
-    """Whether an ICMP error refused the connection: Linux says the same of a reset, but a reset
-    is a segment."""
-    if sys.platform != "linux":
-        return False
-    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, tcp_info.SIZE)
-    return tcp_info.segments_in(info) == 0
-
-
-def outcome_of(error: OSError) -> CallOutcome:
-    if error.errno in (errno.ECONNREFUSED, errno.ECONNRESET):
-        return "refused"
-    if error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH):
-        return "unreachable"
-    if error.errno == errno.ETIMEDOUT:
-        return "silent"
-    return "local-error"
 
 
 async def _when_all_done(tasks: tuple[asyncio.Task[None], ...], event: asyncio.Event) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from netcheck import __version__
-from netcheck.server.connect_back import Caller, Switchboard
+from netcheck.server.connect_back import Caller
 from netcheck.server.dialogues import Stage
 from netcheck.server.dynamic import DynamicPorts
 from netcheck.server.echo import Desk, EchoUdp
@@ -19,6 +19,7 @@ from netcheck.server.media import Media
 from netcheck.server.media_budget import MediaBudget
 from netcheck.server.punch import Puncher
 from netcheck.server.session import Session, canonical
+from netcheck.server.switchboard import Switchboard
 from netcheck.server.terminal import Terminals
 from probes.errors import WireError
 from probes.wire import frame, messages, tcp_info

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from netcheck.server.connect_back import Switchboard, by_icmp, outcome_of, tcp_socket
+from netcheck.server.calling import by_icmp, outcome_of, tcp_socket
 from netcheck.server.dialogues import Stage
 from netcheck.server.overhearing import Place
 from netcheck.server.session import Session
+from netcheck.server.switchboard import Switchboard
 from probes.errors import WireError
 from probes.wire.end import End
 from probes.wire.frame import Endpoint

@@ -14,9 +14,10 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from netcheck.server.connect_back import Switchboard, converse, outcome_of, tcp_socket
+from netcheck.server.calling import converse, outcome_of, tcp_socket
 from netcheck.server.permission import forbidden
 from netcheck.server.session import Session, canonical
+from netcheck.server.switchboard import Switchboard
 from probes.wire import frame
 from probes.wire.messages import (
     Called,
@@ -25,6 +26,7 @@ from probes.wire.messages import (
     Punching,
     PunchRequest,
     Refusal,
+    RefusalReason,
 )
 
 TRIES_MAX = 10
@@ -35,7 +37,7 @@ the first SYN may let one pass once the client's own has gone out."""
 def refuse(session: Session, request: PunchRequest) -> Refusal | None:
     """Whether ``request`` may be carried out."""
 
-    def because(reason: Any, detail: str) -> Refusal:
+    def because(reason: RefusalReason, detail: str) -> Refusal:
         return Refusal(id=request.id, reason=reason, detail=detail)
 
     try:

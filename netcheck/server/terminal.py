@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from netcheck.server.connect_back import Switchboard
 from netcheck.server.dialogues import Stage
 from netcheck.server.dynamic import DynamicPorts
 from netcheck.server.follow import address_in
 from netcheck.server.limits import ServerLimits
 from netcheck.server.media_budget import MediaBudget, named_twice
 from netcheck.server.session import Session, neighbourhood
+from netcheck.server.switchboard import Switchboard
 from probes.wire.messages import Refusal, TerminalRequest
 
 if TYPE_CHECKING:

@@ -19,7 +19,6 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from netcheck.server.bind import Bound
-from netcheck.server.connect_back import Switchboard
 from netcheck.server.dialling import Attempts, Connection, dial
 from netcheck.server.dialogues import CALLS, Post, Stage
 from netcheck.server.dynamic import FIRST, LAST, DynamicPorts
@@ -29,6 +28,7 @@ from netcheck.server.permission import refuse
 from netcheck.server.repertoire import Language
 from netcheck.server.rtp_stream import bound
 from netcheck.server.session import Session, canonical
+from netcheck.server.switchboard import Switchboard
 from netcheck.server.terminal_media import Pair, TerminalMedia
 from probes.editors.contract import Own, Reading
 from probes.editors.h323 import PORT, addresses, channels, control, signalling

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from netcheck.server import dialling
-from netcheck.server.connect_back import outcome_of
+from netcheck.server.calling import outcome_of
 from netcheck.server.limits import ServerLimits
 from netcheck.server.serve import EchoServer
 from netcheck.server.session import Session

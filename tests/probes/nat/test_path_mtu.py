@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from netcheck.diagnosis import route
+from netcheck.diagnosis import sizes
 from netcheck.diagnosis.facts import Facts
 from probes import hop_errors
 from probes.nat import path_mtu
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 
 def judged(found: PathMtu, lost: int = 0) -> int | None:
     loss = Loss(id="loss", at_s=0, took_s=0, control_sent=200, control_lost=lost)
-    return route.path_mtu(Facts([found, loss]), found)
+    return sizes.path_mtu(Facts([found, loss]), found)
 
 
 @pytest.mark.parametrize("limit", [1492, 1491, 1433, 700])

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from probes.errors import WireError
 from probes.wire import stun
 from probes.wire.frame import Endpoint
-from probes.wire.stun import ATTRIBUTES_MOST, COOKIE, Message
+from probes.wire.stun import COOKIE, Message
+from probes.wire.stun_attributes import ATTRIBUTES, ATTRIBUTES_MOST, Attribute
 
 IDENTIFIER = bytes.fromhex("b7e7a701bc34d686fa87dfae")  # RFC 5769, in all of its vectors
 TRANSACTION = COOKIE + IDENTIFIER
@@ -162,7 +163,7 @@ NUMBERS = {
 
 
 def test_the_table_has_the_numbers_of_iana() -> None:
-    assert {row.name: row.number for row in stun.ATTRIBUTES} == NUMBERS
+    assert {row.name: row.number for row in ATTRIBUTES} == NUMBERS
     assert stun.FINGERPRINT == 0x8028
     assert stun.PASSED_OVER == {
         0x0006: "USERNAME",
@@ -179,8 +180,8 @@ def test_the_table_has_the_numbers_of_iana() -> None:
     assert bytes.fromhex("2112a442") == COOKIE
 
 
-@pytest.mark.parametrize("row", stun.ATTRIBUTES, ids=lambda row: row.name)
-def test_each_row_names_a_field_of_a_message(row: stun.Attribute) -> None:
+@pytest.mark.parametrize("row", ATTRIBUTES, ids=lambda row: row.name)
+def test_each_row_names_a_field_of_a_message(row: Attribute) -> None:
     assert row.field in Message.__struct_fields__
 
 
