@@ -16,6 +16,8 @@ PLATFORMS := linux win32 darwin
 ARGS ?=
 
 MAKEFLAGS += --no-print-directory
+# Tests start netcheck a thousand times: each would compile anew what is not kept.
+unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help run gui test fuzz bench accuracy readme screenshots lint lock clean
@@ -68,15 +70,15 @@ readme: $(VENV)/.installed $(VENV)/.dev
 	@packaging/system-packages test
 	@tests/lab/as_root $(BIN)/python -m tests.lab.readme
 
-# One cache for each platform: a shared one would be thrown away three times.
+# One cache for each platform: a shared one would be thrown away three times.  Side by side: mypy
+# keeps one processor busy.
 lint: $(VENV)/.installed $(VENV)/.dev
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/lint-imports --no-logo
-	@for platform in $(PLATFORMS); do \
-		echo "mypy for $$platform"; \
-		$(BIN)/mypy --platform $$platform --cache-dir .mypy_cache/$$platform $(SOURCES) || exit 1; \
-	done
+	@printf '%s\n' $(PLATFORMS) | xargs -P 3 -I PLATFORM sh -c 'said=$$( \
+		$(BIN)/mypy --platform PLATFORM --cache-dir .mypy_cache/PLATFORM $(SOURCES) 2>&1); \
+		status=$$?; echo "mypy for PLATFORM"; echo "$$said"; exit $$status'
 
 # Names, versions, markers and hashes for all platforms, and no address of any registry. What is
 # locked stays as it is unless ARGS says --upgrade or --upgrade-package NAME.
@@ -90,7 +92,8 @@ lock: $(VENV)/.dev
 # From a check in the lab, behind a provider's NAT.
 screenshots: $(VENV)/.installed $(VENV)/.dev
 	@packaging/system-packages test gui
-	@tests/lab/as_root $(BIN)/python -m tests.lab.screenshots docs/images
+	@tests/lab/as_root unshare --uts sh -euc 'hostname lab; exec "$$@"' called_lab \
+		$(BIN)/python -m tests.lab.screenshots docs/images
 
 clean:
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -10,8 +10,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from PySide6.QtCore import QEvent, QEventLoop, QObject, QSettings, Qt, QTimer
+from PySide6.QtCore import QEvent, QEventLoop, QObject, QSettings, Qt, QTimer, SignalInstance
 from PySide6.QtWidgets import QApplication
 
 TICK_MS = 1
@@ -108,9 +109,9 @@ def _memory_mb() -> float:
     return float(psutil.Process().memory_info().rss / 1e6)
 
 
-def _until(signal: object, act: Callable[[], object]) -> None:
+def _until(signal: SignalInstance[*tuple[Any, ...]], act: Callable[[], object]) -> None:
     loop = QEventLoop()
-    signal.connect(loop.quit)  # type: ignore[attr-defined]
+    signal.connect(loop.quit)
     QTimer.singleShot(0, act)
     QTimer.singleShot(60_000, loop.quit)
     loop.exec()

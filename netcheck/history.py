@@ -1,33 +1,32 @@
 """Past checks, and those that were not finished, in one SQLite file in the user's data folder.
 
-Two programs may use it at the same time, and either may be killed at any moment: every change is
-one transaction in a write-ahead log.  What a running check observes is written as it comes, so
-that a check whose program was killed is there as an unfinished one.
+Two programs may use it at the same time, and either may be killed at any moment (see
+:mod:`netcheck.database`).  What a running check observes is written as it comes, so that a check
+whose program was killed is there as an unfinished one.
 
-The newest 1000 checks are kept, and of those as many as fit into 100 MB; older ones go first.  A
-database that is damaged is set aside under another name and never deleted; one that a newer
-netcheck wrote is left alone.
+The newest 1000 checks are kept, and of those as many as fit into 100 MB; those that were kept
+first go first, whatever the clock said.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-import time
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 import msgspec
 
+from netcheck.database import FOLDER_VARIABLE, DamageError, Database, HistoryError
 from netcheck.report import json as json_format
 from netcheck.report import read
-from netcheck.report.model import Report
+from netcheck.report.model import Report, Verdict
 
-FOLDER_VARIABLE = "NETCHECK_DATA_DIR"
+__all__ = ["Entry", "History", "HistoryError", "folder", "network_of"]
+
 FILE = "history.sqlite"
 
 MOST_CHECKS = 1000
@@ -37,12 +36,7 @@ MOST_BYTES = 100_000_000
 """Of reports as they are stored: a usual one takes ten thousand."""
 
 MOST_UNFINISHED = 50
-
-_BUSY_S = 5.0
-"""Another program's transaction takes milliseconds; a disk that wakes up, a few seconds."""
-
-_AGAIN_S = 0.01
-"""What making an empty database takes."""
+"""Each says what a killed check had seen; nobody looks at more of them."""
 
 _MIGRATIONS: tuple[str, ...] = (
     """
@@ -66,25 +60,34 @@ _MIGRATIONS: tuple[str, ...] = (
 )
 """Each brings a database from the version of its place in this tuple to the next."""
 
-VERSION = len(_MIGRATIONS)
-
-_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-_SENTENCES = {
-    sqlite3.SQLITE_FULL: "the disk is full; free some space",
-    sqlite3.SQLITE_BUSY: "another program is using it; try again",
-    sqlite3.SQLITE_LOCKED: "another program is using it; try again",
-    sqlite3.SQLITE_READONLY: "you may not write there",
-    sqlite3.SQLITE_PERM: "you may not write there",
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened there",
-    sqlite3.SQLITE_IOERR: "the disk reports an error",
-}
+_TABLES = ("checks", "running", "observed")
 
 State = Literal["finished", "cancelled", "unfinished", "running"]
+_VERDICTS = get_args(Verdict)
+
 _T = TypeVar("_T")
 
 
-class HistoryError(Exception):
-    """The history cannot be read or written; the text is one sentence for the user."""
+class _Finished(NamedTuple):
+    id: str
+    started_at: str
+    network: str
+    server: str
+    overall: str
+    complete: int
+
+
+class _Running(NamedTuple):
+    id: str
+    started_at: str
+    network: str
+    server: str
+    process: int
+    process_began: float
+
+    @property
+    def lives(self) -> bool:
+        return _lives(self.process, self.process_began)
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +108,10 @@ def folder() -> Path:
         return Path(named)
     import platformdirs
 
-    return platformdirs.user_data_path("netcheck", appauthor=False)
+    try:
+        return platformdirs.user_data_path("netcheck", appauthor=False)
+    except RuntimeError:  # a user whom the system does not know, as in many containers
+        return Path(os.devnull, "no-home-folder")  # where nothing can be kept, which is then said
 
 
 def network_of(gateways: Sequence[str], public: Sequence[str]) -> str:
@@ -123,7 +129,11 @@ class History:
 
     def __init__(self, where: Path | None = None) -> None:
         self.path = (folder() if where is None else where) / FILE
-        self.notice = ""
+        self._db = Database(self.path, _MIGRATIONS, _TABLES)
+
+    @property
+    def notice(self) -> str:
+        return self._db.notice
 
     # ---- the list ----
 
@@ -131,27 +141,34 @@ class History:
         """All checks, the newest first."""
 
         def work(db: sqlite3.Connection) -> list[Entry]:
+            finished = db.execute(
+                "SELECT id, started_at, network, server, overall, complete FROM checks"
+            )
             found = [
                 Entry(
-                    id=i, started_at=at, network=network, server=server, overall=overall,
-                    state="finished" if complete else "cancelled",
+                    id=each.id,
+                    started_at=each.started_at,
+                    network=each.network,
+                    server=each.server,
+                    overall=each.overall if each.overall in _VERDICTS else "unknown",
+                    state="finished" if each.complete else "cancelled",
                 )
-                for i, at, network, server, overall, complete in db.execute(
-                    "SELECT id, started_at, network, server, overall, complete FROM checks"
-                )
-            ]  # fmt: skip
+                for each in _as(_Finished, finished)
+            ]
             found += [
                 Entry(
-                    id=i, started_at=at, network=network, server=server, overall="unknown",
-                    state="running" if _lives(process, began) else "unfinished",
+                    id=each.id,
+                    started_at=each.started_at,
+                    network=each.network,
+                    server=each.server,
+                    overall="unknown",
+                    state="running" if each.lives else "unfinished",
                 )
-                for i, at, network, server, process, began in db.execute(
-                    "SELECT id, started_at, network, server, process, process_began FROM running"
-                )
-            ]  # fmt: skip
+                for each in _all_running(db)
+            ]
             return sorted(found, key=lambda entry: entry.started_at, reverse=True)
 
-        return self._with(work)
+        return self._db.do(work)
 
     def find(self, name: str) -> Entry:
         """The check of this id, of which the beginning is enough, or the ``latest``."""
@@ -184,15 +201,19 @@ class History:
             )
             return None, [begun[0], *(data for (data,) in rows)]
 
-        whole, parts = self._with(work)
+        whole, parts = self._db.do(work)
         try:
             if whole is not None:
-                return read.parse(_unpacked(whole), f"The check {check}")
+                return read.parse(_unpacked(whole), f"The check {check[:40]}")
             from netcheck.unfinished import as_report
 
-            return as_report(check, _unpacked(parts[0]), [_unpacked(part) for part in parts[1:]])
-        except (zlib.error, msgspec.DecodeError, read.ReportError) as error:
-            raise HistoryError(f"The check {check[:40]} is damaged: {error}.") from None
+            return as_report(check, _unpacked(parts[0]), list(_whole(parts[1:])))
+        except read.ReportError as error:
+            raise HistoryError(str(error)) from None
+        except (zlib.error, msgspec.DecodeError) as error:
+            raise HistoryError(
+                f"The check {check[:40]} is damaged: {error}; delete it, or open another one."
+            ) from None
 
     # ---- changing it ----
 
@@ -203,8 +224,9 @@ class History:
         network = network_of(report.host.gateways, public)
         packed = zlib.compress(json_format.render(report).encode("utf-8", "replace"))
         server = "this computer" if report.server.embedded else report.server.host
+        check = _storable(report.id)
         row = (
-            *(_storable(text) for text in (report.id, report.started_at, network, server)),
+            *(check, *(_storable(text) for text in (report.started_at, network, server))),
             *(report.overall, report.complete, packed),
         )
 
@@ -212,21 +234,15 @@ class History:
             db.execute("INSERT OR IGNORE INTO checks VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             if instead_of is not None:
                 db.execute("DELETE FROM running WHERE id = ?", (instead_of,))
-            _forget_the_oldest(db, _storable(report.id))
+            _forget_the_oldest(db, check)
 
-        self._with(work)
+        self._db.do(work)
 
     def delete(self, checks: Collection[str] | None = None) -> int:
         """Delete these checks, or all but those that are running; how many there were."""
 
         def work(db: sqlite3.Connection) -> int:
-            alive = {
-                i
-                for i, process, began in db.execute(
-                    "SELECT id, process, process_began FROM running"
-                )
-                if _lives(process, began)
-            }
+            alive = {each.id for each in _all_running(db) if each.lives}
             if checks is None:
                 known = db.execute("SELECT id FROM checks UNION SELECT id FROM running")
                 chosen = {i for (i,) in known} - alive
@@ -234,11 +250,15 @@ class History:
                 chosen = set(checks)
             if busy := chosen & alive:
                 raise HistoryError(f"The check {min(busy)} is still running; stop it first.")
-            for table in ("checks", "running"):
-                db.executemany(f"DELETE FROM {table} WHERE id = ?", [(i,) for i in chosen])
-            return len(chosen)
+            ids = [(i,) for i in chosen]
+            return sum(
+                db.executemany(f"DELETE FROM {table} WHERE id = ?", ids).rowcount
+                for table in ("checks", "running")
+            )
 
-        return self._with(work)
+        count = self._db.do(work)
+        self._db.give_back()
+        return count
 
     # ---- a running check (see netcheck.unfinished) ----
 
@@ -250,17 +270,11 @@ class History:
             db.execute(
                 "INSERT INTO running VALUES (?, ?, ?, ?, ?, ?, ?)", (*row, zlib.compress(begun))
             )
-            dead = [
-                i
-                for i, process, began in db.execute(
-                    "SELECT id, process, process_began FROM running ORDER BY started_at DESC"
-                )
-                if not _lives(process, began)
-            ]
+            dead = [each.id for each in _all_running(db) if not each.lives]
             left = [(i,) for i in dead[MOST_UNFINISHED:]]
             db.executemany("DELETE FROM running WHERE id = ?", left)
 
-        self._with(work)
+        self._db.do(work)
 
     def observed(self, check: str, data: bytes, network: str, server: str) -> None:
         """What a running check has observed since the last call."""
@@ -277,134 +291,11 @@ class History:
                 (check, _storable(network), _storable(server)),
             )
 
-        self._with(work)
+        self._db.do(work)
 
     def discard(self, check: str) -> None:
         """Forget a running check: it could not be made at all."""
-        self._with(lambda db: db.execute("DELETE FROM running WHERE id = ?", (check,)) and None)
-
-    # ---- the file ----
-
-    def _with(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Do `work` as one transaction; a damaged database is set aside, and it is done anew."""
-        found = self._identity()
-        try:
-            with self._open() as db:
-                return work(db)
-        except sqlite3.Error as error:
-            code = _code(error)
-            if code not in _DAMAGED:
-                raise self._failed(error) from None
-        self._set_aside(found)
-        try:
-            with self._open() as db:
-                return work(db)
-        except sqlite3.Error as error:
-            raise self._failed(error) from None
-
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # It says who was where and when: for nobody else to read.
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-        except OSError as error:
-            raise HistoryError(
-                f"The history {self.path} cannot be opened: {error.strerror}; choose another"
-                f" folder with {FOLDER_VARIABLE}."
-            ) from None
-        db = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None)
-        try:
-            _prepare(db)
-            self._migrate(db)
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-                db.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    db.execute("ROLLBACK")
-                raise
-        finally:
-            db.close()
-
-    def _migrate(self, db: sqlite3.Connection) -> None:
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version > VERSION:
-            raise HistoryError(
-                f"The history {self.path} was written by a newer netcheck: update netcheck to"
-                f" read it, or choose another folder with {FOLDER_VARIABLE}."
-            )
-        if version == VERSION:
-            return
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            # Another program may have done it while this one waited.
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-            for number in range(version, VERSION):
-                for statement in _MIGRATIONS[number].split(";"):
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {number + 1}")
-            db.execute("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):
-                db.execute("ROLLBACK")
-            raise
-
-    def _identity(self) -> tuple[int, int] | None:
-        try:
-            found = self.path.stat()
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
-
-    def _set_aside(self, damaged: tuple[int, int] | None) -> None:
-        """Give the damaged database another name, unless another program has just done so."""
-        if damaged is None or self._identity() != damaged:
-            return
-        stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
-        aside = self.path.with_name(f"history-damaged-{stamp}.sqlite")
-        try:
-            self.path.rename(aside)
-            for more in ("-wal", "-shm"):
-                with suppress(FileNotFoundError):
-                    self.path.with_name(FILE + more).rename(aside.with_name(aside.name + more))
-        except OSError as error:
-            raise HistoryError(
-                f"The history {self.path} is damaged and cannot be set aside: {error.strerror}."
-            ) from None
-        self.notice = f"The history was damaged; it is kept as {aside}, and a new one was begun."
-
-    def _failed(self, error: sqlite3.Error) -> HistoryError:
-        reason = _SENTENCES.get(_code(error), str(error))
-        return HistoryError(f"The history {self.path} cannot be used: {reason}.")
-
-
-def _code(error: sqlite3.Error) -> int:
-    """SQLite's primary result code."""
-    code: int = getattr(error, "sqlite_errorcode", None) or 0
-    return code & 0xFF
-
-
-def _prepare(db: sqlite3.Connection) -> None:
-    db.execute("PRAGMA foreign_keys = ON")
-    _switch_to_wal(db)
-    # A write-ahead log survives the end of a program without waiting for the disk.
-    db.execute("PRAGMA synchronous = NORMAL")
-
-
-def _switch_to_wal(db: sqlite3.Connection) -> None:
-    """Two programs that make the database at the same moment meet here, and SQLite itself does
-    not wait then; some file systems have no write-ahead log, and do without."""
-    until = time.monotonic() + _BUSY_S
-    while True:
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                raise
-            time.sleep(_AGAIN_S)
+        self._db.do(lambda db: db.execute("DELETE FROM running WHERE id = ?", (check,)))
 
 
 def _forget_the_oldest(db: sqlite3.Connection, newest: str) -> None:
@@ -412,7 +303,7 @@ def _forget_the_oldest(db: sqlite3.Connection, newest: str) -> None:
     total = 0
     gone = []
     rows: Iterable[tuple[str, int]] = db.execute(
-        "SELECT id, length(report) FROM checks ORDER BY id = ? DESC, started_at DESC", (newest,)
+        "SELECT id, length(report) FROM checks ORDER BY id = ? DESC, rowid DESC", (newest,)
     )
     for number, (check, size) in enumerate(rows):
         total += size
@@ -421,7 +312,32 @@ def _forget_the_oldest(db: sqlite3.Connection, newest: str) -> None:
     db.executemany("DELETE FROM checks WHERE id = ?", gone)
 
 
-def _unpacked(data: bytes) -> bytes:
+def _all_running(db: sqlite3.Connection) -> list[_Running]:
+    """Those that began last first."""
+    rows = db.execute(
+        "SELECT id, started_at, network, server, process, process_began FROM running"
+        " ORDER BY rowid DESC"
+    )
+    return _as(_Running, rows)
+
+
+def _as(kind: type[_T], rows: Iterable[Any]) -> list[_T]:
+    try:
+        return [msgspec.convert(row, kind) for row in rows]
+    except msgspec.ValidationError as error:
+        raise DamageError(f"it is damaged: {error}") from None
+
+
+def _whole(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """One part of an unfinished check that is damaged does not spoil the others."""
+    for part in parts:
+        with suppress(zlib.error):
+            yield _unpacked(part)
+
+
+def _unpacked(data: Any) -> bytes:
+    if not isinstance(data, bytes):
+        raise zlib.error("it is none")
     unpacking = zlib.decompressobj()
     whole = unpacking.decompress(data, read.MAX_BYTES)
     if not unpacking.eof:
@@ -446,5 +362,5 @@ def _lives(process: int, began: float) -> bool:
 
     try:
         return abs(_born(process) - began) < 1
-    except psutil.Error:
+    except (psutil.Error, ValueError, OverflowError):  # no number that a process has
         return False

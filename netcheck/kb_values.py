@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 # Characters of a value in prose: a URL is still recognised, a sentence stays a sentence.
@@ -163,6 +164,7 @@ _KINDS = {
     "location": Kind("the sign-in page", free=True),
     "detail": Kind("no further detail", free=True),
 }
+_UNKNOWN = {name: kind.read(None) for name, kind in _KINDS.items()}
 
 
 def _again(again: object, server_host: _Value) -> Command:
@@ -179,7 +181,8 @@ def _again(again: object, server_host: _Value) -> Command:
 def context(ports: Sequence[tuple[int, int]], values: Mapping[str, object]) -> dict[str, object]:
     features = values.get("features")
     return {
-        **{name: kind.read(values.get(name)) for name, kind in _KINDS.items()},
+        **_UNKNOWN,
+        **{name: _KINDS[name].read(value) for name, value in values.items() if name in _KINDS},
         "again": _again(values.get("again"), _KINDS["server_host"].read(values.get("server_host"))),
         "features": Kind("the application that was checked", free=True).read(
             ", ".join(map(str, features)) if isinstance(features, list | tuple) else None
@@ -311,6 +314,7 @@ _ACTIVE = re.compile(
 )
 
 
+@cache
 def with_guarded_code(body: str) -> str:
     """Pass every value in code, block or span, through the filter that admits exact ones."""
     return _CODE.sub(lambda code: _OUTPUT.sub(r"{{\1 (\2)|code \3}}", code[0]), body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -78,6 +79,7 @@ class Profile(
     summary: str = ""
 
 
+@cache
 def built_in() -> tuple[Profile, ...]:
     """The profiles that come with netcheck, by id."""
     folder = resources.files("netcheck.profiles")

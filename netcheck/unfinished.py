@@ -38,7 +38,8 @@ class Keeper:
     """Keeps one check: ``observe`` each observation, then ``finish``.
 
     A thread of its own writes: the check measures round trips, and must not wait for a disk or
-    for another program's transaction.  What goes wrong with the history is told by ``finish``.
+    for another program's transaction.  What goes wrong is tried again with the next observations,
+    and told by ``finish`` if the report cannot be kept either.
     """
 
     def __init__(self, history: History, begun: Begun) -> None:
@@ -46,7 +47,8 @@ class Keeper:
         self._history = history
         self._begun = begun
         self._seen: queue.SimpleQueue[AnyObservation | None] = queue.SimpleQueue()
-        self._failed: HistoryError | None = None
+        self._begun_there = False
+        self._wrote = 0.0  # when, on the monotonic clock
         self._network: tuple[Sequence[str], list[str]] = ((), [])
         self._server = ""
         self._thread = threading.Thread(target=self._write, name="netcheck-history", daemon=True)
@@ -57,40 +59,51 @@ class Keeper:
         self._seen.put(observation)
 
     def finish(self, report: Report) -> None:
-        """Keep the report in place of its observations.  Raises HistoryError."""
+        """Keep the report in place of its observations.  Raises HistoryError.
+
+        That some of these could not be written does not matter any more: it is tried anew."""
         self._end()
         self._history.add(report, instead_of=self.id)
 
     def discard(self) -> None:
-        """Forget it: the check could not be made at all."""
+        """Forget it: the check could not be made at all.  Raises HistoryError."""
         self._end()
         self._history.discard(self.id)
 
     def _end(self) -> None:
         self._seen.put(None)
         self._thread.join()
-        if self._failed is not None:
-            raise self._failed
 
     def _write(self) -> None:
-        try:
+        batch: list[AnyObservation] | None = []
+        left: list[AnyObservation] = []
+        while batch is not None:
+            left += batch
+            try:
+                self._write_down(left)
+            except HistoryError:
+                pass  # a full disk may have room again; what is lost in the end, `finish` tells
+            else:
+                left = []
+            batch = self._next()
+
+    def _write_down(self, batch: list[AnyObservation]) -> None:
+        if not self._begun_there:
             begun = msgspec.json.encode(self._begun, order="deterministic")
             self._history.begin(self.id, self._begun.started_at, begun)
-            while (batch := self._next()) is not None:
-                self._note(batch)
-                self._history.observed(
-                    self.id, msgspec.json.encode(batch), network_of(*self._network), self._server
-                )
-        except HistoryError as error:
-            self._failed = error
+            self._begun_there = True
+        if batch:
+            self._note(batch)
+            network = network_of(*self._network)
+            self._history.observed(self.id, msgspec.json.encode(batch), network, self._server)
 
     def _next(self) -> list[AnyObservation] | None:
-        """What was observed within the next moments; None when there is no more to come."""
+        """What is next observed, and until the time to write; None when no more is to come."""
         first = self._seen.get()
         if first is None:
             return None
         batch = [first]
-        until = time.monotonic() + EVERY_S
+        until = self._wrote + EVERY_S
         while (left := until - time.monotonic()) > 0:
             try:
                 more = self._seen.get(timeout=left)
@@ -100,6 +113,7 @@ class Keeper:
                 self._seen.put(None)  # for the next call
                 break
             batch.append(more)
+        self._wrote = time.monotonic()
         return batch
 
     def _note(self, batch: list[AnyObservation]) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 from click.core import ParameterSource
 
-from netcheck.cli import redacting
+from netcheck import redacting
 from netcheck.cli.interrupt import at_once
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ SERVER_VARIABLE = "NETCHECK_SERVER"
     "media (voice and video).",
 )
 @click.option(
-    "--format", "format_name", default="text", show_default=True, help="text, html or json."
+    "--format", "format_name", default="text", show_default=True, help="text, html, pdf or json."
 )
 @click.option(
     "--output",
@@ -133,8 +133,11 @@ def check(
         from probes.wire import link
 
     try:
-        if format_name not in formats.names():
-            _refuse(f"There is no format {format_name[:40]!r}; use {' or '.join(formats.names())}.")
+        if not formats.exists(format_name):
+            _refuse(f"There is no format {format_name[:40]!r}; use {', '.join(formats.names())}.")
+        to_terminal = output is None and sys.stdout.isatty()
+        if obstacle := formats.obstacle(format_name, to_terminal=to_terminal):
+            _refuse(obstacle)
         chosen = _profiles(profiles)
         if bind is not None and not _own(bind):
             _refuse(f"--bind {bind[:60]!r} is not an IP address of this computer.")
@@ -182,7 +185,8 @@ def check(
         _deliver(report, format_name, output, **shown)
     except ReportError as error:
         # The check is done; its result is not to be lost with the file.
-        _deliver(report, format_name, None, **shown)
+        fits = formats.obstacle(format_name, to_terminal=sys.stdout.isatty()) is None
+        _deliver(report, format_name if fits else "text", None, **shown)
         _refuse(str(error))
     raise SystemExit(EXIT[report.overall])
 
@@ -374,8 +378,10 @@ def _deliver(report: Report, format_name: str, output: Path | None, **options: o
     from netcheck.report import formats, page, save
 
     if output is None:
-        text = formats.render(format_name, report, **options, **page.options_for(sys.stdout))
+        shown = formats.render(format_name, report, **options, **page.options_for(sys.stdout))
         # Every format is UTF-8; only text meant to be looked at follows the terminal.
-        click.echo(text if format_name == "text" else text.encode("utf-8", "replace"), nl=False)
+        if isinstance(shown, str) and format_name != "text":
+            shown = shown.encode("utf-8", "replace")
+        click.echo(shown, nl=False)
     else:
         save.save(output, formats.render(format_name, report, **options))

@@ -9,25 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netcheck.cli import redacting
-from netcheck.cli.report import FormatName, deliver
+from netcheck import redacting
+from netcheck.cli.report import FormatName, UnusableError, deliver
 
 if TYPE_CHECKING:
     from netcheck.history import Entry, History
 
 _ID = 8
 """Characters of an id in the list: two checks of one history hardly ever share them."""
-
-
-class _Unusable(click.ClickException):
-    """A history that cannot be read or written, or a check that is not there."""
-
-    exit_code = 2
-
-    def __init__(self, error: Exception) -> None:
-        from netcheck.report.page import clean
-
-        super().__init__(clean(str(error)))
 
 
 @click.group("history")
@@ -43,13 +32,13 @@ def list_checks() -> None:
     """List the checks: date, network, server, verdict; the newest first."""
     from netcheck.history import History, HistoryError
     from netcheck.report.page import Page, options_for
-    from netcheck.report.text import SIGNS
+    from netcheck.report.verdicts import OPEN, SIGNS
 
     history = History()
     try:
         entries = history.entries()
     except HistoryError as error:
-        raise _Unusable(error) from None
+        raise UnusableError(error) from None
     _tell(history)
     if not entries:
         click.echo("There are no past checks.", err=True)
@@ -62,10 +51,8 @@ def list_checks() -> None:
     rows = []
     for entry in entries:
         name, when, network, server, verdict = _plain(entry)
-        sign, plain, style = SIGNS.get(verdict.partition(",")[0], SIGNS["unknown"])  # type: ignore[call-overload]
-        rows.append(
-            (name, when, page.sign(sign, plain, verdict, style), f"{server} from {network}")
-        )
+        sign = SIGNS.get(entry.overall, OPEN)
+        rows.append((name, when, page.sign(sign, verdict), f"{server} from {network}"))
     verdicts = max(len(row[2].plain) for row in rows)
     page.rows(
         rows,
@@ -107,7 +94,7 @@ def show(
     try:
         report = history.report(history.find(check).id)
     except HistoryError as error:
-        raise _Unusable(error) from None
+        raise UnusableError(error) from None
     _tell(history)
     if redact:
         report = redacting.redacted(report)
@@ -135,7 +122,7 @@ def delete(checks: tuple[str, ...], every: bool, yes: bool) -> None:
             _ask(chosen)
         gone = history.delete([entry.id for entry in chosen])
     except HistoryError as error:
-        raise _Unusable(error) from None
+        raise UnusableError(error) from None
     _tell(history)
     click.echo(f"{gone} {'check was' if gone == 1 else 'checks were'} deleted.", err=True)
 

@@ -7,14 +7,14 @@ A person sees something at once.  The bar needs rich, which takes a fifth of a s
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from netcheck.measure.record import Event, Observed
 from netcheck.report.page import clean
 from probes.observation import AnyObservation, LocalFacts
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
 
 class Live:
@@ -23,7 +23,7 @@ class Live:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._bar: Progress | None = None
-        self._task: Any = None
+        self._task: TaskID | None = None
 
     def __enter__(self) -> Live:
         return self
@@ -41,7 +41,7 @@ class Live:
             return
         if self._bar is None and "rich.progress" in sys.modules:
             self._start()
-        if self._bar is not None:
+        if self._bar is not None and self._task is not None:
             self._bar.update(
                 self._task,
                 description=event.doing,

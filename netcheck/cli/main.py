@@ -94,7 +94,7 @@ def main() -> None:
         status = _UNREAD
     except KeyboardInterrupt:
         status = INTERRUPTED
-    except Exception as error:
+    except Exception as error:  # a fault of ours: told, and to be reported
         status = _failed(error)
     _leave(status)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netcheck.cli import redacting
+from netcheck import redacting
 
 if TYPE_CHECKING:
     from netcheck.report.model import Report
@@ -21,12 +21,13 @@ _redact = click.option(
 _FILE = click.Path(path_type=Path)
 
 
-class _Unusable(click.ClickException):
-    """A file that cannot be read or written; names of files are shown as safely as reports."""
+class UnusableError(click.ClickException):
+    """A file or a history that cannot be read or written, or a check that is not there; names of
+    files are shown as safely as reports."""
 
     exit_code = 2
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: Exception | str) -> None:
         from netcheck.report.page import clean
 
         super().__init__(clean(str(error)))
@@ -45,7 +46,7 @@ class FormatName(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         from netcheck.report import formats
 
-        if value not in formats.names():
+        if not formats.exists(value):
             self.fail(f"{value!r} is not one of {', '.join(formats.names())}.", param, ctx)
         return str(value)
 
@@ -81,6 +82,7 @@ def show(file: Path, details: bool, articles: bool, redact: bool) -> None:
 @_redact
 def convert(file: Path, name: str, output: Path | None, redact: bool) -> None:
     """Convert the report in FILE to another format."""
+    refuse_what_cannot_be(name, output)
     deliver(_read(file, redact=redact), name, output)
 
 
@@ -90,16 +92,27 @@ def deliver(report: Report, name: str, output: Path | None, **options: object) -
     from netcheck.report.read import ReportError
     from netcheck.report.save import save
 
+    refuse_what_cannot_be(name, output)
     if output is None:
-        terminal = _terminal()
-        converted = formats.render(name, report, **terminal, **options)
+        converted = formats.render(name, report, **_terminal(), **options)
         # Every format is UTF-8; only text meant to be looked at follows the terminal.
-        click.echo(converted if name == "text" else converted.encode("utf-8", "replace"), nl=False)
+        if isinstance(converted, str) and name != "text":
+            converted = converted.encode("utf-8", "replace")
+        click.echo(converted, nl=False)
         return
     try:
         save(output, formats.render(name, report, **options))
     except ReportError as error:
-        raise _Unusable(error) from None
+        raise UnusableError(error) from None
+
+
+def refuse_what_cannot_be(name: str, output: Path | None) -> None:
+    """End the command with a sentence where this format cannot be made, or be put there."""
+    from netcheck.report import formats
+
+    terminal = output is None and sys.stdout.isatty()
+    if sentence := formats.obstacle(name, to_terminal=terminal):
+        raise UnusableError(sentence)
 
 
 @report_group.command()
@@ -123,7 +136,7 @@ def _read(file: Path, *, redact: bool = False) -> Report:
     try:
         return redacting.redacted(read(file)) if redact else read(file)
     except ReportError as error:
-        raise _Unusable(error) from None
+        raise UnusableError(error) from None
 
 
 def _terminal() -> dict[str, Any]:

@@ -80,8 +80,6 @@ def serve(
     """
     import asyncio
 
-    import platformdirs
-
     from netcheck import plan, profile
     from netcheck.report.page import clean
     from netcheck.server.serve import ServerConfig
@@ -108,12 +106,26 @@ def serve(
             editors=editors,
             certificate=certificate,
             key=key,
-            data_dir=data_dir or platformdirs.user_data_path("netcheck", appauthor=False),
+            data_dir=data_dir or _own_folder(),
         )
         asyncio.run(_serve(config))
     except (SetupError, profile.ProfileError) as error:
         click.echo(clean(str(error)), err=True)
         raise SystemExit(2) from None
+
+
+def _own_folder() -> Path:
+    import platformdirs
+
+    from probes.errors import SetupError
+
+    try:
+        return platformdirs.user_data_path("netcheck", appauthor=False)
+    except RuntimeError:  # a user whom the system does not know, as in many containers
+        raise SetupError(
+            "This user has no home folder to keep the server's certificate in; name a folder"
+            " with --data-dir."
+        ) from None
 
 
 def _can_be_called(address: str) -> bool:

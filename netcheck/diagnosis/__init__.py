@@ -35,9 +35,8 @@ from netcheck.report.model import (
     Stream,
     Verdict,
 )
+from netcheck.report.verdicts import WORST_FIRST
 from probes.observation import AnyObservation
-
-_WORST_FIRST: tuple[Verdict, ...] = ("fails", "limited", "unknown", "works")
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +92,7 @@ def diagnose(
 def overall(verdicts: Iterable[Verdict]) -> Verdict:
     """The worst verdict; unknown is worse than works and better than any known harm."""
     seen = set(verdicts)
-    return next((v for v in _WORST_FIRST if v in seen), "unknown")
+    return next((v for v in WORST_FIRST if v in seen), "unknown")
 
 
 def _host(facts: Facts) -> Host:

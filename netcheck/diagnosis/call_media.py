@@ -144,7 +144,7 @@ def _judge(
         return False, f"only {m.received} of {m.sent} packets arrive", None
     said = _said(call, m, sent.to)
     if m.direction == "inbound" and said is not None and said.sent != said.arrived:
-        why = f"your router writes {_shown(sent.to)} into the call's messages, and lets nothing in"
+        why = f"a router writes {_shown(sent.to)} into the call's messages, and lets nothing in"
         return False, why, "editor-pinhole-closed"
     if m.direction == "inbound":
         return False, "what they send (UDP) does not come in", "udp-reply-blocked"
@@ -157,7 +157,7 @@ def _wrong_address(facts: Facts, call: Call, m: CallMedia, to: str | None) -> tu
         return why, "embedded-address-mangled"
     if is_private(facts, call, to):
         why = (
-            f"they send to {address_of(to or '')}, because your router does not rewrite "
+            f"they send to {address_of(to or '')}, because no router rewrites "
             "the address inside the call's messages"
         )
         return why, "embedded-address-untouched"

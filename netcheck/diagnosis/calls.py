@@ -177,7 +177,7 @@ def _control(facts: Facts, call: Call) -> tuple[bool | None, Fault]:
         return False, _outbound_control(c, why, port)
     if passed is False:
         if _rewritten(facts, call, c.to):
-            why = f"your router writes {where} into your answer to a call, and lets nobody in"
+            why = f"a router writes {where} into your answer to a call, and lets nobody in"
             return False, _fault("control", why, "editor-pinhole-closed", "h323", c.to)
         refused = c.outcome in ("refused", "unreachable")
         cause = "inbound-tcp-refused" if refused else "inbound-tcp-blocked"

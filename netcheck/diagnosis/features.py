@@ -80,6 +80,7 @@ def _feature(profile: Profile, spec: FeatureSpec, known: Known, findings: list[F
             if used.intersection(f.evidence) or (verdict == "unknown" and f.cause in WHOLE_CHECK)
         ],
         capacity=capacity if verdict in ("works", "limited") else None,
+        evidence=list(dict.fromkeys(o for m in deciding for o in m.used)),
     )
 
 
@@ -179,12 +180,32 @@ def _summary(verdict: Verdict, deciding: list[Met], capacity: int | None, whole:
     if verdict == "limited":
         return _sentence(clauses("partly")[0])
     if whole:
-        return f"Not decided: {whole}."
-    open_questions = "; ".join(clauses("unknown"))
+        return f"Not known, as {whole}."
     known = clauses("partly")
-    return _sentence(f"not decided; {open_questions}") + (
+    return _sentence(_open_questions(clauses("unknown"))) + (
         " " + _sentence(f"at best limited: {known[0]}") if known else ""
     )
+
+
+def _open_questions(clauses: list[str]) -> str:
+    """Why it is not known, as a person would say it: what was not tested is counted up once."""
+    untested = [c.removeprefix(_UNTESTED) for c in clauses if c.startswith(_UNTESTED)]
+    others = [c for c in clauses if not c.startswith(_UNTESTED)]
+    if not untested:
+        return f"not known: {'; '.join(others)}"
+    counted = "this was"
+    if len(untested) > 1:
+        counted = f"{_COUNTED.get(len(untested), 'several')} things were"
+    # Two that have no commas of a list and no reason after them need no semicolon between.
+    mark = "," if len(untested) == 2 and not any(":" in each for each in untested) else ";"
+    *most, last = untested
+    listed = f"{f'{mark} '.join(most)}{mark} and {last}" if most else last
+    said = f"{counted} not tested: {listed}"
+    return f"not known: {'; '.join(others)}, and {said}" if others else f"not known, as {said}"
+
+
+_UNTESTED = "not tested: "
+_COUNTED = {2: "two", 3: "three", 4: "four"}
 
 
 def _sentence(clause: str) -> str:
@@ -246,7 +267,7 @@ def _embedded(r: Requirement, told: Judged) -> Met:
         case "untouched":
             clause = f"the {message} names {told.received}, where {reader} cannot reach you"
         case "edited-unreachable":
-            clause = f"your router has the {message} {told.reason}"
+            clause = f"a router has the {message} {told.reason}"
         case "mangled":
             clause = f"the {message} is damaged on the way: {told.reason}"
         case "blocked":
@@ -318,8 +339,13 @@ def _by_states(r: Requirement, chosen: list[Port], way: str) -> Met:
         return Met(outcome="partly", clause=clause, used=used)
     if bad and not open_questions:
         return unmet
-    undecided = frozenset(_HOW) - SHUT
-    return Met(outcome="unknown", clause=f"{way} {_which(chosen, undecided)}", used=used)
+    undecided = {p.state for p in chosen} - SHUT - {"open"}
+    clause = f"{way} {_which(chosen, undecided)}"
+    if undecided <= {"untested"}:
+        ports_ = spans(p.port for p in chosen if p.state == "untested") or spans(r.port_numbers)
+        source = f" from local port {r.local_port}" if r.local_port else ""
+        clause = f"{_UNTESTED}{way} TCP {ports_}{source}"
+    return Met(outcome="unknown", clause=clause, used=used)
 
 
 def _which(chosen: list[Port], states: Iterable[str]) -> str:
@@ -332,4 +358,4 @@ def _which(chosen: list[Port], states: Iterable[str]) -> str:
         source = f" from local port {chosen[0].local_port}" if chosen[0].local_port else ""
         name = f"{chosen[0].transport.upper()} {spans(numbers)}{source}"
         parts.append(f"{name} {verb} {_HOW[state]}")
-    return ", ".join(parts) or "it was not tested"
+    return ", ".join(parts)

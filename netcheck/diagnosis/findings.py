@@ -31,7 +31,12 @@ about half a point of MOS at 5 %); less than three lost packets are an accident.
 _LOST_MIN = 3
 _SENT_MIN = 15  # from fewer, nothing is said about the loss of a path
 
-WHOLE_CHECK: tuple[Cause, ...] = ("server-unreachable", "captive-portal", "dns-failure")
+WHOLE_CHECK: tuple[Cause, ...] = (
+    "server-unreachable",
+    "captive-portal",
+    "dns-failure",
+    "dns-rewritten",
+)
 """What keeps the whole check from being made, and so concerns every feature."""
 
 _TCP_OUT: dict[str, Cause] = {
@@ -252,7 +257,8 @@ def _circumstances(facts: Facts, ports: list[Port], cancelled: bool) -> Iterator
             yield Clue(
                 "dns-failure", (lookup.id,), None, {"name": lookup.name, "detail": lookup.detail}
             )
-        if lookup.invented:
+        # Name servers that invent addresses for names that do not exist may know this one.
+        if lookup.invented in lookup.addresses and not reached:
             yield Clue(
                 "dns-rewritten",
                 (lookup.id,),

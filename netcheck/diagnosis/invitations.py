@@ -162,7 +162,7 @@ def _why(facts: Facts, invited: Invited, fates: dict[int, _Fate], told: Judged |
         case "lost":
             return "the invitation does not get through, though other data does"
         case "elsewhere" if rewritten:
-            return f"your router writes {at.arrived} into the invitation, which is not your address"
+            return f"a router writes {at.arrived} into the invitation, which is not your address"
         case "elsewhere":
             return f"the invitation names {at.arrived}, where your contact cannot reach you"
         case "foreign":
@@ -170,7 +170,7 @@ def _why(facts: Facts, invited: Invited, fates: dict[int, _Fate], told: Judged |
         case _ if "together" in fates.values() and _each_gets_in(facts, ports):
             return "no more connections are let in at once"
         case _ if rewritten:
-            return f"your router writes {at.arrived} into the invitation, and lets nobody in there"
+            return f"a router writes {at.arrived} into the invitation, and lets nobody in there"
     return f"the invitation names the right address, and incoming {names} is blocked there"
 
 

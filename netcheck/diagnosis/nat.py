@@ -14,6 +14,7 @@ from netcheck.diagnosis.facts import Facts
 from netcheck.report.model import Behaviour, Nat
 from probes import silence
 from probes.observation import Mapped, NatMapping, Transport, Unasked
+from probes.wire.link import is_address
 
 SOCKETS_MIN = 19
 """So many ports have the right parity, or so many sockets the same one of two public
@@ -106,7 +107,8 @@ def _ordinary(facts: Facts) -> list[str]:
         return []
     seen = [_endpoint(o.source)[0] for o in (*facts.outbound_tcp, *facts.outbound_udp) if o.source]
     if not seen and control.observed_address and not control.via_proxy:
-        seen = [_endpoint(control.observed_address)[0]]
+        told = _endpoint(control.observed_address)[0]
+        seen = [told] if is_address(told) else []  # a server may say anything
     return seen
 
 

@@ -10,13 +10,13 @@ import msgspec
 
 from netcheck.diagnosis.clue import Clue, Parameter
 from netcheck.diagnosis.facts import Facts
+from netcheck.diagnosis.sizes import fragments_pass, passes, path_mtu, pieces_are_too_large
 from netcheck.report.model import Nat, PathHop, PortMapping
 from probes import silence
-from probes.observation import Fragments, Hop, Hops, PathMtu, SizeTried, Transport
+from probes.observation import Hop, Hops, Transport
 
 Place = Literal["computer", "router", "carrier", "beyond"]
 HopPlace = Literal["router", "carrier", "beyond", "server", "unknown"]
-Passing = Literal["pass", "dropped", "unknown"]
 
 SHARED = ipaddress.ip_network("100.64.0.0/10")
 """What a carrier gives to homes that it translates (RFC 6598)."""
@@ -47,14 +47,14 @@ def judge(facts: Facts, nat: Nat) -> tuple[Nat, list[PathHop]]:
     rests_on(*carrier_evidence, *layers_evidence)
     fragments = [f for f in facts.fragments if f.order == "in-order" and not f.untested]
     backwards = [f for f in facts.fragments if f.order == "out-of-order" and not f.untested]
-    whole = _fragments_pass(facts, fragments)
-    rests_on(*(f.id for f in (*fragments, *backwards) if _passes(facts, f) != "unknown"))
+    whole = fragments_pass(facts, fragments)
+    rests_on(*(f.id for f in (*fragments, *backwards) if passes(facts, f) != "unknown"))
     mtu = path_mtu(facts, facts.path_mtu)
-    backwards_whole = _fragments_pass(facts, backwards)
+    backwards_whole = fragments_pass(facts, backwards)
     if whole == "dropped":
         # Whoever loses fragments in order loses them out of order too: that says nothing more.
         backwards_whole = "unknown"
-        if _pieces_are_too_large(facts.path_mtu, mtu):
+        if pieces_are_too_large(facts.path_mtu, mtu):
             whole = "unknown"
     icmp = _icmp_errors(facts)
     rests_on(facts.path_mtu.id if facts.path_mtu and mtu else None)
@@ -95,11 +95,11 @@ def clues(facts: Facts, nat: Nat) -> Iterator[Clue]:
             parameters["external_address"] = outer
         yield Clue("double-nat", _evidence(facts), parameters=parameters)
     if nat.fragments == "dropped":
-        dropped = [f for f in facts.fragments if _passes(facts, f) == "dropped"]
+        dropped = [f for f in facts.fragments if passes(facts, f) == "dropped"]
         in_order = [f for f in dropped if f.order == "in-order"]
         direction = "outbound" if any(f.direction == "outbound" for f in in_order) else "both"
         if direction == "both" and any(
-            f.direction == "outbound" and _passes(facts, f) == "pass" for f in facts.fragments
+            f.direction == "outbound" and passes(facts, f) == "pass" for f in facts.fragments
         ):
             direction = "inbound"
         yield Clue(
@@ -378,60 +378,6 @@ def _evidence(facts: Facts) -> tuple[str, ...]:
     mappers = [facts.port_mappers.id] if facts.port_mappers and _claims(facts) else []
     local = [facts.control.id] if facts.control else []
     return tuple(dict.fromkeys([*([route.id] if route else []), *own, *mappers] or local))
-
-
-def _passes(facts: Facts, fragments: Fragments) -> Passing:
-    if fragments.answered:
-        return "pass"
-    sent, controls = fragments.sent, fragments.control_sent
-    if fragments.untested or not sent or not fragments.control_answered:
-        return "unknown"
-    lost = controls - fragments.control_answered
-    # Each is two packets, and so is lost twice as often as the small ones that went with it.
-    chance = silence.chance_beside(sent, facts.path_loss, (controls, lost), pieces=2)
-    return "dropped" if silence.rules_out_loss(sent, chance) else "unknown"
-
-
-def _fragments_pass(facts: Facts, found: Sequence[Fragments]) -> Passing:
-    """Dropped in any direction is dropped."""
-    each = {_passes(facts, f) for f in found}
-    if "dropped" in each:
-        return "dropped"
-    return "pass" if each == {"pass"} else "unknown"
-
-
-def _pieces_are_too_large(tried: PathMtu | None, mtu: int | None) -> bool:
-    """Whether the first fragment, as large as leaves this computer, is more than the path takes:
-    then it may have been lost by its size, like any packet of it."""
-    return mtu is not None and tried is not None and mtu < max(s.size for s in tried.sizes)
-
-
-def path_mtu(facts: Facts, found: PathMtu | None) -> int | None:
-    """The largest size that passes, if it is known that the next one does not, or if it is as
-    much as leaves this computer in one piece; in bytes, IP header included."""
-    if found is None or found.untested or not found.sizes:
-        return None
-    sizes = sorted(found.sizes, key=lambda s: s.size)
-    small = sizes[0]
-    passed = max((s for s in sizes if s.answered), key=lambda s: s.size, default=None)
-    if passed is None or passed.size == small.size:
-        return None
-    if passed.size == sizes[-1].size:
-        return passed.size
-    following = next(s for s in sizes if s.size > passed.size)
-    if following.limit == passed.size:
-        return passed.size  # it passes, and a router says that no more does
-    if following.size == passed.size + 1 and _size_fails(facts, following, small):
-        return passed.size
-    return None
-
-
-def _size_fails(facts: Facts, size: SizeTried, small: SizeTried) -> bool:
-    chance = max(
-        facts.chance_of_silence("udp", size.sent),
-        silence.chance_of_silence(size.sent, small.sent, max(0, small.sent - small.answered)),
-    )
-    return silence.rules_out_loss(size.sent, chance)
 
 
 def _icmp_errors(facts: Facts) -> bool | None:

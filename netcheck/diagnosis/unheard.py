@@ -14,7 +14,7 @@ from netcheck.report.model import PortState
 from probes import silence
 from probes.observation import Talk
 
-_SHUT: dict[PortState, str] = {
+SHUT_IN_WORDS: dict[PortState, str] = {
     "blocked": "blocked",
     "refused": "refused",
     "intercepted": "answered by something else",
@@ -27,11 +27,11 @@ def unheard(facts: Facts, own: Talk, control: Talk | None, seen: Seen) -> Outcom
     name = f"{own.transport.upper()} {own.port}"
     shut = next(
         (
-            _SHUT[p.state]
+            SHUT_IN_WORDS[p.state]
             for p in seen.ports
             if (p.transport, p.direction, p.port) == (own.transport, "outbound", own.port)
             and p.local_port is None
-            and p.state in _SHUT
+            and p.state in SHUT_IN_WORDS
         ),
         None,
     )

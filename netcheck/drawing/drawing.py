@@ -36,7 +36,8 @@ DARK = Palette(
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """A part that can be pointed at: its box in the drawing's units, its ``name`` and, in words,
-    what it shows.  ``finding``: the id of what is broken there, or nothing."""
+    what it shows.  ``finding``: the id of what it leads to, a finding or in the timeline an
+    observation, or nothing."""
 
     name: str
     words: str

@@ -7,42 +7,51 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Literal
 
 from netcheck.drawing import svg
 from netcheck.drawing.drawing import Drawing, Palette, Part
+from netcheck.drawing.look import QT_TRANSLATE_NOOP, Look, filled, look_of
+from netcheck.drawing.measure import fitted, width
+from netcheck.drawing.sheet import Sheet
 from netcheck.report.model import Dynamic, Report
+from netcheck.report.verdicts import SAMPLES, Kind
 from probes.observation import DynamicRange, PortSample
 
 LOW, HIGH = 1024, 65535
 WIDTH = 900.0
 _LEFT, _RIGHT = 60.0, 886.0
 _STRIP = 44.0  # half above the line, half below
-_ROW = 92.0  # with its words and its distance from the next
+_APART = 30.0  # with the numbers below it
 _SCALE = (1024, 10000, 20000, 30000, 40000, 50000, 65535)
 
-_Kind = Literal["good", "part", "bad", "open"]
-_KINDS: dict[str, _Kind] = {
-    "open": "good",
-    "refused": "bad",
-    "blocked": "bad",
-    "altered": "bad",
-    "intercepted": "bad",
-    "reply-lost": "part",
-    "undecided": "open",
+_LEGEND: dict[Kind, str] = {
+    "good": QT_TRANSLATE_NOOP("Drawing", "passes (above the line)"),
+    "part": QT_TRANSLATE_NOOP("Drawing", "arrives, the answer does not (below the line)"),
+    "bad": QT_TRANSLATE_NOOP("Drawing", "does not pass (below the line)"),
+    "open": QT_TRANSLATE_NOOP("Drawing", "not decided (below the line)"),
 }
-_WORDS: dict[_Kind, str] = {
-    "good": "passes",
-    "part": "arrives, the answer does not",
-    "bad": "does not pass",
-    "open": "not decided",
+_ONE = {
+    "refused": QT_TRANSLATE_NOOP("Drawing", "{ports}: refused"),
+    "blocked": QT_TRANSLATE_NOOP("Drawing", "{ports}: blocked"),
+    "altered": QT_TRANSLATE_NOOP("Drawing", "{ports}: altered"),
+    "intercepted": QT_TRANSLATE_NOOP("Drawing", "{ports}: intercepted"),
+    "reply-lost": QT_TRANSLATE_NOOP("Drawing", "{ports}: reply lost"),
+    "undecided": QT_TRANSLATE_NOOP("Drawing", "{ports}: undecided"),
+}
+_SEVERAL = {
+    "refused": QT_TRANSLATE_NOOP("Drawing", "{ports}: refused ({count} tried)"),
+    "blocked": QT_TRANSLATE_NOOP("Drawing", "{ports}: blocked ({count} tried)"),
+    "altered": QT_TRANSLATE_NOOP("Drawing", "{ports}: altered ({count} tried)"),
+    "intercepted": QT_TRANSLATE_NOOP("Drawing", "{ports}: intercepted ({count} tried)"),
+    "reply-lost": QT_TRANSLATE_NOOP("Drawing", "{ports}: reply lost ({count} tried)"),
+    "undecided": QT_TRANSLATE_NOOP("Drawing", "{ports}: undecided ({count} tried)"),
 }
 
 # A report that somebody made up may hold any number of these.
 _MOST = 4000
 
 
-def draw(report: Report, colours: Palette) -> Drawing | None:
+def draw(report: Report, look: Look | Palette) -> Drawing | None:
     """A strip for UDP and one for TCP; None where no dynamic port was tried."""
     samples: dict[str, tuple[PortSample, ...]] = {
         found.transport: found.samples
@@ -59,74 +68,87 @@ def draw(report: Report, colours: Palette) -> Drawing | None:
     ]
     if not rows:
         return None
-    body: list[str] = []
-    parts: list[Part] = []
-    for number, (name, found, tried) in enumerate(rows):
-        _add_strip(body, parts, name, found, tried[:_MOST], 8 + _ROW * number, colours)
-    bottom = 8 + _ROW * len(rows)
-    shown = {_KINDS[s.outcome] for _, _, tried in rows for s in tried} or {"good"}
-    _add_legend(body, [kind for kind in _WORDS if kind in shown], bottom, colours)
-    said = ". ".join(_summary(name, found) for name, found, _ in rows)
-    height = bottom + 26
-    return Drawing(
-        svg=svg.document(WIDTH, height, f"Dynamic ports. {said}", body),
-        width=WIDTH,
-        height=height,
-        parts=tuple(parts),
+    sheet = Sheet(look_of(look), WIDTH)
+    said = [_summary(sheet.look, name, found) for name, found, _ in rows]
+    top = 8.0
+    for (name, found, tried), summary in zip(rows, said, strict=True):
+        top = _add_strip(sheet, name, found, tried[:_MOST], summary, top)
+    shown = {SAMPLES[s.outcome].kind for _, _, tried in rows for s in tried} or {"good"}
+    bottom = _add_legend(sheet, [kind for kind in _LEGEND if kind in shown], top)
+    title = filled(
+        sheet.look.translate("Drawing", "Dynamic ports. {summary}"), summary=". ".join(said)
     )
+    return sheet.drawing(bottom + 6, title)
 
 
-def _summary(name: str, found: Dynamic) -> str:
+def _summary(look: Look, name: str, found: Dynamic) -> str:
     ranges = ", ".join("–".join(map(str, span)) for span in found.open_ranges[:6])
-    passing = f"; passing: {ranges}" if ranges else ""
-    return f"{name}: {found.open} of {found.sampled} ports that were tried pass{passing}"
+    said = (
+        look.translate(
+            "Drawing",
+            "{transport}: {open} of {tried} ports that were tried pass; passing: {ranges}",
+        )
+        if ranges
+        else look.translate("Drawing", "{transport}: {open} of {tried} ports that were tried pass")
+    )
+    return filled(said, transport=name, open=found.open, tried=found.sampled, ranges=ranges)
 
 
-def _x(port: int) -> float:
+def _x(left: float, port: int) -> float:
+    """Numbers grow to the right for every reader."""
     port = min(max(port, LOW), HIGH)
-    return round(_LEFT + (_RIGHT - _LEFT) * (port - LOW) / (HIGH - LOW), 2)
+    return round(left + (_RIGHT - _LEFT) * (port - LOW) / (HIGH - LOW), 2)
 
 
 def _add_strip(
-    body: list[str],
-    parts: list[Part],
+    sheet: Sheet,
     name: str,
     found: Dynamic,
     tried: Sequence[PortSample],
+    summary: str,
     top: float,
-    colours: Palette,
-) -> None:
-    middle = top + 18 + _STRIP / 2
-    body.append(svg.text(8, middle + 5, name, colours.text, size=14, bold=True))
-    body.append(svg.text(_LEFT, top + 12, _summary(name, found), colours.quiet))
-    strip = svg.box(
-        _LEFT, middle - _STRIP / 2, _RIGHT - _LEFT, _STRIP, colours.base, colours.line, 3
-    )
-    body.append(strip)
+) -> float:
+    """Where the next one may begin."""
+    colours, left = sheet.colours, sheet.left(_LEFT, _RIGHT - _LEFT)
+    room = _RIGHT - _LEFT
+    under = sheet.fit(_LEFT, top + 12, room, summary, colours.quiet, most=2)
+    middle = under - 9 + _STRIP / 2
+    sheet.text(8, middle + 5, name, colours.text, size=14, bold=True)
+    sheet.box(_LEFT, middle - _STRIP / 2, room, _STRIP, colours.base, colours.line, 3)
     for low, high in (span for span in found.open_ranges[:_MOST] if len(span) == 2):
-        width = max(2.0, _x(high) - _x(low))
+        x, wide = _x(left, low), max(2.0, _x(left, high) - _x(left, low))
         # Half as thick as the ticks are high: a range is what was concluded, not what was seen.
-        body.append(svg.box(_x(low), middle - 6, width, 6, colours.good, round_=0))
-        parts.append(
+        sheet.body.append(svg.box(x, middle - 6, wide, 6, colours.good, round_=0))
+        words = filled(
+            sheet.look.translate("Drawing", "{transport} ports {range} pass"),
+            transport=name,
+            range=f"{low}–{high}",
+        )
+        sheet.parts.append(
             Part(
-                name=f"{name} {low}–{high}", words=f"{name} ports {low}–{high} pass",
-                x=_x(low), y=middle - _STRIP / 2, width=width, height=_STRIP / 2,
+                name=f"{name} {low}–{high}", words=words,
+                x=x, y=middle - _STRIP / 2, width=wide, height=_STRIP / 2,
             )
         )  # fmt: skip
     for sample in tried:
-        kind = _KINDS[sample.outcome]
+        kind = SAMPLES[sample.outcome].kind
         end = middle - _STRIP / 2 + 3 if kind == "good" else middle + _STRIP / 2 - 3
-        x, colour = _x(sample.port), getattr(colours, kind)
-        body.append(svg.line(x, middle, x, end, colour, thick=1.6, dashed=kind in ("part", "open")))
-    body.append(svg.line(_LEFT, middle, _RIGHT, middle, colours.quiet, thick=1))
-    parts += _runs(name, tried, middle)
+        x, colour = _x(left, sample.port), getattr(colours, kind)
+        dashed = kind in ("part", "open")
+        sheet.body.append(svg.line(x, middle, x, end, colour, thick=1.6, dashed=dashed))
+    sheet.body.append(svg.line(left, middle, left + room, middle, colours.quiet, thick=1))
+    sheet.parts += _runs(sheet.look, name, tried, left, middle)
     for port in _SCALE:
         anchor = "start" if port == LOW else "end" if port == HIGH else "middle"
         below = middle + _STRIP / 2 + 14
-        body.append(svg.text(_x(port), below, str(port), colours.quiet, size=11, anchor=anchor))
+        x = _x(left, port)
+        sheet.body.append(svg.text(x, below, str(port), colours.quiet, size=11, anchor=anchor))
+    return middle + _STRIP / 2 + _APART
 
 
-def _runs(name: str, tried: Sequence[PortSample], middle: float) -> list[Part]:
+def _runs(
+    look: Look, name: str, tried: Sequence[PortSample], left: float, middle: float
+) -> list[Part]:
     """Neighbours that fared the same are one part."""
     parts = []
     in_order = sorted(tried, key=lambda sample: sample.port)
@@ -135,22 +157,29 @@ def _runs(name: str, tried: Sequence[PortSample], middle: float) -> list[Part]:
         if outcome == "open":
             continue
         span = str(ports[0]) if len(ports) == 1 else f"{ports[0]}–{ports[-1]}"
-        tries = f" ({len(ports)} tried)" if len(ports) > 1 else ""
+        said = (_ONE if len(ports) == 1 else _SEVERAL)[outcome]
+        words = filled(look.translate("Drawing", said), ports=f"{name} {span}", count=len(ports))
+        x = _x(left, ports[0])
         parts.append(
             Part(
-                name=f"{name} {span}", words=f"{name} {span}: {outcome.replace('-', ' ')}{tries}",
-                x=_x(ports[0]) - 1, y=middle, width=_x(ports[-1]) - _x(ports[0]) + 2,
-                height=_STRIP / 2,
+                name=f"{name} {span}", words=words,
+                x=x - 1, y=middle, width=_x(left, ports[-1]) - x + 2, height=_STRIP / 2,
             )
         )  # fmt: skip
     return parts
 
 
-def _add_legend(body: list[str], kinds: list[_Kind], top: float, colours: Palette) -> None:
-    x = _LEFT
+def _add_legend(sheet: Sheet, kinds: list[Kind], top: float) -> float:
+    """As many in a line as there is room for; where they end."""
+    x, room = _LEFT, _RIGHT - _LEFT
     for kind in kinds:
-        where = "above the line" if kind == "good" else "below the line"
-        words = f"{_WORDS[kind]} ({where})"
-        body.append(svg.mark(x + 7, top + 8, kind, colours, 14))
-        body.append(svg.text(x + 20, top + 12, words, colours.text))
-        x += 46 + 6.6 * len(words)
+        said = sheet.look.translate("Drawing", _LEGEND[kind])
+        lines, size = fitted(said, room - 20, 12)
+        wide = 20 + max(width(line, size) for line in lines) if lines else 20
+        if x > _LEFT and x + wide > _RIGHT:
+            x, top = _LEFT, top + 20
+        sheet.mark(x + 7, top + 8, kind, 14)
+        for line in lines:
+            sheet.text(x + 20, top + 12, line, sheet.colours.text, size=size)
+        x += wide + 26
+    return top + 20

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 from netcheck.drawing.drawing import Palette
 
 FONT = "Noto Sans, Segoe UI, Helvetica, Arial, sans-serif"
+
+_PILED_MOST = 3
 
 
 def document(width: float, height: float, title: str, body: Sequence[str]) -> str:
@@ -18,9 +21,21 @@ def document(width: float, height: float, title: str, body: Sequence[str]) -> st
     )
 
 
+def printable(text: str) -> str:
+    """Text, without characters that no XML may hold and those that turn the line's direction;
+    and with no more marks on one letter than any language needs, for they would pile up."""
+    kept: list[str] = []
+    piled = 0
+    for letter in text:
+        piled = piled + 1 if unicodedata.combining(letter) else 0
+        if piled <= _PILED_MOST:
+            kept.append(letter if letter.isprintable() else "�")
+    return "".join(kept)
+
+
 def escaped(text: str) -> str:
-    """Text, without characters that no XML may hold and those that turn the line's direction."""
-    kept = "".join(c if c.isprintable() or c == " " else "�" for c in text)
+    """Text as SVG holds it."""
+    kept = printable(text)
     for plain, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
         kept = kept.replace(plain, entity)
     return kept
@@ -74,19 +89,6 @@ def line(
         f'<line x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}" stroke="{colour}" '
         f'stroke-width="{thick:g}"{dashes}/>'
     )
-
-
-def lines_of(words: str, width: int, most: int) -> list[str]:
-    """``words`` in at most ``most`` lines of about ``width`` characters; cut with an ellipsis."""
-    lines: list[str] = []
-    for word in words.split():
-        if lines and len(lines[-1]) + 1 + len(word) <= width:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word if len(word) <= width else f"{word[: width - 1]}…")
-    if len(lines) > most:
-        lines = [*lines[: most - 1], f"{lines[most - 1][: width - 1].rstrip()}…"]
-    return lines
 
 
 def mark(x: float, y: float, kind: str, colours: Palette, size: float = 16) -> str:

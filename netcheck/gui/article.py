@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from functools import cache
+from html import escape, unescape
 
 from PySide6.QtCore import QEvent, QUrl, Signal
-from PySide6.QtGui import QDesktopServices, QGuiApplication, QTextDocument
+from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QTextBrowser, QVBoxLayout, QWidget
 
 from netcheck import kb
@@ -15,14 +18,18 @@ from netcheck.kb import Article
 
 _COPY = "copy:"
 _KB = "kb:"
+_OTHER = "other:"
+_NO_OTHERS: Mapping[int, str] = {}
 
 
 class ArticleView(QWidget):
     """``opened`` carries the id of another article that a link leads to; ``copied`` the text of
-    a command that is now on the clipboard."""
+    a command that is now on the clipboard; ``other`` the number of the other cause that the reader
+    wants to see."""
 
     opened = Signal(str)
     copied = Signal(str)
+    other = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -32,18 +39,33 @@ class ArticleView(QWidget):
         self.browser.setAccessibleName(self.tr("Article"))
         self.browser.anchorClicked.connect(self._follow)
         self._commands: list[str] = []
-        self._shown: tuple[Article, Mapping[str, object] | None] | None = None
+        self._shown: tuple[Article, Mapping[str, object] | None, Mapping[int, str]] | None = None
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.browser)
         self.setFocusProxy(self.browser)
 
-    def show_article(self, article: Article, values: Mapping[str, object] | None = None) -> None:
-        """``values``: of a finding (kb.values_of); without them it speaks in general."""
-        self._shown = (article, values)
+    def show_article(
+        self,
+        article: Article,
+        values: Mapping[str, object] | None = None,
+        others: Mapping[int, str] = _NO_OTHERS,
+    ) -> None:
+        """``values``: of a finding (kb.values_of); without them it speaks in general.  ``others``:
+        further causes of the same thing by their numbers, to be chosen above it."""
+        self._shown = (article, values, others)
         html, self._commands = as_html(article, values, self.tr("Copy"))
         self.browser.document().setDefaultStyleSheet(_style())
-        self.browser.setHtml(html)
+        self.browser.setHtml(self._also(others) + html)
+
+    def _also(self, others: Mapping[int, str]) -> str:
+        if not others:
+            return ""
+        links = " · ".join(
+            f'<a href="{_OTHER}{number}">{escape(one_line(title, VALUE_MAX))}</a>'
+            for number, title in others.items()
+        )
+        return f"<p>{escape(self.tr('More is in the way:'))} {links}</p>"
 
     def show_text(self, text: str) -> None:
         """A plain sentence where there is no article."""
@@ -65,6 +87,8 @@ class ArticleView(QWidget):
             command = self._commands[int(text.removeprefix(_COPY))]
             QGuiApplication.clipboard().setText(command)
             self.copied.emit(command)
+        elif text.startswith(_OTHER):
+            self.other.emit(int(text.removeprefix(_OTHER)))
         elif text.startswith(_KB):
             self.opened.emit(text.removeprefix(_KB))
         elif kb.find(text.removesuffix(".md")) is not None:
@@ -83,7 +107,8 @@ class _Offline(QTextBrowser):
 def as_html(
     article: Article, values: Mapping[str, object] | None, copy: str
 ) -> tuple[str, list[str]]:
-    """The article as HTML for a text browser, and its commands, whose links say ``copy``.
+    """The article as HTML for a text browser, and its commands, whose links say ``copy``; with
+    values its remedy comes first, for who will not read on.
 
     Nothing in it is markup but what the article's Markdown says: raw HTML is text.
     """
@@ -109,7 +134,7 @@ def as_html(
             commands.append(content.rstrip("\n"))
             return (
                 '<table width="100%" cellpadding="6" class="command"><tr>'
-                f"<td><pre>{_escaped(content.rstrip())}</pre></td>"
+                f"<td><pre>{escape(content.rstrip())}</pre></td>"
                 f'<td align="right" valign="top" style="white-space: nowrap" width="80">'
                 f'<a href="{_COPY}{len(commands) - 1}">{copy}</a></td>'
                 "</tr></table>"
@@ -118,7 +143,8 @@ def as_html(
     reader = MarkdownIt("commonmark", {"html": False}, renderer_cls=Renderer).enable("table")
     short = None if values is None else {name: _short(value) for name, value in values.items()}
     body = reader.render(kb.render(article, short))
-    return f"<h1>{_escaped(article.title)}</h1>{body}", commands
+    remedy = "" if short is None else f"<p><b>{escape(kb.remedy(article, short))}</b></p>"
+    return f"<h1>{escape(article.title)}</h1>{remedy}{body}", commands
 
 
 def load() -> None:
@@ -126,11 +152,17 @@ def load() -> None:
     as_html(kb.articles()[0], None, "")
 
 
-def as_document(article: Article, values: Mapping[str, object] | None = None) -> QTextDocument:
-    """The article to be searched or printed."""
-    document = QTextDocument()
-    document.setHtml(as_html(article, values, "")[0])
-    return document
+@cache
+def searched(name: str) -> str:
+    """All words of the article with this id, in small letters.  Each takes some milliseconds the
+    first time."""
+    article = kb.find(name)
+    assert article is not None
+    html = as_html(article, None, "")[0]
+    return " ".join((*article.keywords, unescape(_TAG.sub(" ", html)))).casefold()
+
+
+_TAG = re.compile("<[^>]*>")
 
 
 VALUE_MAX = 600
@@ -146,10 +178,6 @@ def _short(value: object) -> object:
     if isinstance(value, dict):
         return {name: _short(each) for name, each in value.items()}
     return value
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _style() -> str:

@@ -7,6 +7,7 @@ few updates of the window.
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import threading
 import traceback
@@ -107,13 +108,15 @@ class Engine(QObject):
 
         def worked() -> None:
             try:
-                result = what()
+                call: object = then
+                result: object = what()
             except (ReportError, HistoryError) as error:
-                self._worked.emit(failed, str(error))
-            except Exception as error:
+                call, result = failed, str(error)
+            except Exception as error:  # a fault of ours: told, and the window stays
                 self._break(error)
-            else:
-                self._worked.emit(then, result)
+                return
+            with suppress(RuntimeError):  # the window is gone, and the signal with it
+                self._worked.emit(call, result)
 
         self._pool.start(worked)
 
@@ -149,6 +152,11 @@ class Engine(QObject):
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(CLOSE_S)
 
+    @property
+    def stuck(self) -> bool:
+        """Whether, after ``close``, something still waits, as for a disk that does not answer."""
+        return self._pool.activeThreadCount() > 0
+
     def _submit(self, work: Coroutine[Any, Any, None]) -> Future[None]:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
@@ -167,6 +175,7 @@ CLOSE_S = 2.0
 
 
 def _load() -> None:
+    from netcheck import kb
     from netcheck.gui import article
     from probes.control.quick_import import import_aiohttp
 
@@ -174,6 +183,11 @@ def _load() -> None:
     for name in _LATER:
         import_module(name)
     article.load()
+    for each in kb.articles():  # whose templates are then compiled, which takes 10 ms each
+        article.searched(each.id)
+    # All this lives as long as the program.  Else each full collection, such as a report of
+    # 5 MB brings about, looks through it while the window stands still.
+    gc.freeze()
 
 
 _LATER = (
@@ -201,7 +215,7 @@ class _One:
         self._wanted = wanted
         self._before = before
         self._cancelled = False
-        self._cancel_check: Any = None
+        self._cancel_check: Callable[[], object] | None = None
         self._all: list[AnyObservation] = []
         self._new: list[AnyObservation] = []
         self._progress: Progress | None = None
@@ -224,7 +238,7 @@ class _One:
             await asyncio.to_thread(self._discarded)
             self.over = True
             self._engine.refused.emit(str(error))
-        except Exception as error:
+        except Exception as error:  # a fault of ours: told, and the window stays
             await asyncio.to_thread(self._discarded)
             self.over = True
             self._engine._break(error)

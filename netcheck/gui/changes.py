@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from PySide6.QtCore import QCoreApplication, QLocale, QTime
+from PySide6.QtCore import QLocale, QTime
 
 from netcheck.gui.models.table import one_line
-from netcheck.gui.words import said
+from netcheck.gui.words import said, translate
 from netcheck.report.compare import FeatureChange, compare
 from netcheck.report.model import Feature, Report
 
@@ -18,12 +18,15 @@ def in_words(before: Report, after: Report) -> str:
     """What changed, feature by feature, then how many ports."""
     found = compare(before, after)
     told = [_feature(change) for change in found.features]
-    for trend, words in (("better", _tr("ports better: %1")), ("worse", _tr("ports worse: %1"))):
+    for trend, words in (
+        ("better", translate("Changes", "ports better: %1")),
+        ("worse", translate("Changes", "ports worse: %1")),
+    ):
         if count := sum(change.trend == trend for change in found.ports):
             told.append(words.replace("%1", str(count)))
     if not told:
-        told = [_tr("nothing changed")]
-    since = _tr("Since %1:").replace("%1", _clock(before.started_at))
+        told = [translate("Changes", "nothing changed")]
+    since = translate("Changes", "Since %1:").replace("%1", _clock(before.started_at))
     return " ".join([since, "; ".join(told) + ".", *map(one_line, found.cautions)])
 
 
@@ -36,7 +39,7 @@ def _feature(change: FeatureChange) -> str:
 
 def _verdict(feature: Feature | None) -> str:
     if feature is None:
-        return _tr("not tested")
+        return translate("Changes", "not tested")
     if feature.capacity is None:
         return said(feature.verdict)
     return f"{said(feature.verdict)} ({feature.capacity})"
@@ -48,7 +51,3 @@ def _clock(text: str) -> str:
     except ValueError:
         return one_line(text, 30)
     return QLocale().toString(QTime(moment.hour, moment.minute), QLocale.FormatType.ShortFormat)
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("Changes", text)

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from netcheck.gui.words import quiet
+from netcheck.gui.words import copyable, quiet
 
 DETAILS_MAX = 100_000
 """Characters: a fault that comes back with every picture must not fill the memory."""
@@ -29,10 +29,10 @@ class Fault(QDialog):
         super().__init__(parent)
         self.log: Path | None = None
         self.setWindowTitle("netcheck")
-        self.sentence = QLabel()
+        self.sentence = copyable(QLabel())
         self.sentence.setTextFormat(Qt.TextFormat.PlainText)
         self.sentence.setWordWrap(True)
-        self.advice = quiet("")
+        self.advice = copyable(quiet(""))
         self.details = QPlainTextEdit()
         self.details.setReadOnly(True)
         self.details.setTabChangesFocus(True)

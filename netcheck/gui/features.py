@@ -4,8 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPalette
+from PySide6.QtCore import (
+    QModelIndex,
+    QPersistentModelIndex,
+    QPoint,
+    QRect,
+    QSignalBlocker,
+    QSize,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import (
+    QAction,
+    QColor,
+    QFont,
+    QFontMetrics,
+    QGuiApplication,
+    QKeySequence,
+    QPainter,
+    QPalette,
+)
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QListWidget,
@@ -18,11 +36,9 @@ from PySide6.QtWidgets import (
 )
 
 from netcheck.gui import theme
-from netcheck.gui.models.table import one_line
+from netcheck.gui.models.table import by_itself, one_line
 from netcheck.gui.words import WAITING, said
 from netcheck.report.model import Feature
-
-WORST_FIRST = ("fails", "limited", "unknown", "works")
 
 _FEATURE = int(Qt.ItemDataRole.UserRole)
 _APPLICATION = _FEATURE + 1
@@ -50,6 +66,12 @@ class Features(QWidget):
         self.list.setWordWrap(True)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.currentItemChanged.connect(self._moved)
+        copy = QAction(self.tr("Copy"), self)
+        copy.setShortcut(QKeySequence.StandardKey.Copy)
+        copy.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+        copy.triggered.connect(self.copy)
+        self.list.addAction(copy)
+        self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.list)
@@ -63,7 +85,8 @@ class Features(QWidget):
     ) -> None:
         """Show these, in their order.  ``applications`` are titles by profile id, shown where
         there is more than one.  ``waiting``: their verdicts are not known yet."""
-        self.list.clear()
+        with QSignalBlocker(self.list):  # on the way out each would be chosen for a moment
+            self.list.clear()
         several = len({feature.profile for feature in features}) > 1
         for feature in features:
             item = QListWidgetItem()
@@ -97,6 +120,11 @@ class Features(QWidget):
         feature: Feature = item.data(_FEATURE)
         return feature
 
+    def copy(self) -> None:
+        """The feature that the user is at, with its verdict and its sentence."""
+        if (item := self.list.currentItem()) is not None:
+            QGuiApplication.clipboard().setText(item.data(Qt.ItemDataRole.AccessibleTextRole))
+
     def features(self) -> list[Feature]:
         return [item.data(_FEATURE) for item in self._items()]
 
@@ -106,10 +134,6 @@ class Features(QWidget):
     def _moved(self, item: QListWidgetItem | None) -> None:
         if item is not None:
             self.chosen.emit(item.data(_FEATURE))
-
-
-def worst_first(features: Sequence[Feature]) -> list[Feature]:
-    return sorted(features, key=lambda feature: WORST_FIRST.index(feature.verdict))
 
 
 def _fill(item: QListWidgetItem, feature: Feature, verdict: str) -> None:
@@ -143,7 +167,11 @@ class _Lines(QStyledItemDelegate):
         chosen = bool(option.state & QStyle.StateFlag.State_Selected)
         right_to_left = option.direction == Qt.LayoutDirection.RightToLeft
         at = QRect(box.right() - _ICON if right_to_left else box.left(), box.top(), _ICON, _ICON)
-        theme.icon(index.data(_VERDICT), _ICON, chosen=chosen).paint(painter, at)
+        if index.data(_VERDICT) == WAITING:
+            quiet = QColor(theme.palette().quiet)
+            _dots(painter, at, option.palette.highlightedText().color() if chosen else quiet)
+        else:
+            theme.icon(index.data(_VERDICT), _ICON, chosen=chosen).paint(painter, at)
         text = box.adjusted(0 if right_to_left else _ICON + _GAP, 0,
                             -(_ICON + _GAP) if right_to_left else 0, 0)  # fmt: skip
         palette: QPalette = option.palette
@@ -155,12 +183,15 @@ class _Lines(QStyledItemDelegate):
         height = _height(bold, text.width(), index.data(Qt.ItemDataRole.DisplayRole))
         first = QRect(text.left(), text.top(), text.width(), max(height, _ICON))
         words = int(flags | Qt.AlignmentFlag.AlignVCenter | _WRAP)
-        painter.drawText(first, words, index.data(Qt.ItemDataRole.DisplayRole))
+        title, summary = index.data(Qt.ItemDataRole.DisplayRole), index.data(_SUMMARY)
+        if right_to_left:
+            title, summary = by_itself(title), by_itself(summary)
+        painter.drawText(first, words, title)
         painter.setFont(option.font)
         if not chosen:
             painter.setPen(QColor(theme.palette().quiet))
         second = QRect(text.left(), first.bottom() + 2, text.width(), text.bottom())
-        painter.drawText(second, int(flags | _WRAP), index.data(_SUMMARY))
+        painter.drawText(second, int(flags | _WRAP), summary)
         painter.restore()
 
     def sizeHint(
@@ -171,6 +202,17 @@ class _Lines(QStyledItemDelegate):
         title = _height(_bold(option), width, index.data(Qt.ItemDataRole.DisplayRole))
         summary = _height(option.font, width, index.data(_SUMMARY))
         return QSize(width, max(title, _ICON) + summary + 2 + _GAP)
+
+
+def _dots(painter: QPainter, at: QRect, colour: QColor) -> None:
+    """What waits looks other than what could not be decided."""
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(colour)
+    for number in (-1, 0, 1):
+        painter.drawEllipse(at.center() + QPoint(number * _ICON // 3, 1), 2, 2)
+    painter.restore()
 
 
 def _height(font: QFont, width: int, words: str) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt, Signal
-from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
+from PySide6.QtGui import QAction, QGuiApplication, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from netcheck.gui import theme
-from netcheck.gui.models.table import EVIDENCE_ROLE, VERDICT_ROLE, Table, as_text
+from netcheck.gui.models.table import EVIDENCE_ROLE, VERDICT_ROLE, Table, as_text, by_itself
 
 COLUMN_MAX = 320
 """Pixels: a long text in one column leaves room for the others."""
@@ -53,9 +53,7 @@ class View(QWidget):
         copy.triggered.connect(self.copy)
         rests = QAction(self.tr("Show what this rests on"), self)
         rests.triggered.connect(lambda: self._activated(self.view.currentIndex()))
-        find = QAction(self.tr("Filter"), self)
-        find.setShortcut(QKeySequence.StandardKey.Find)
-        find.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        find = QAction(self.tr("Filter"), self)  # Ctrl+F is the whole page's (gui.keys)
         find.triggered.connect(self.filter.setFocus)
         self.view.addActions([copy, rests, find])
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
@@ -66,6 +64,7 @@ class View(QWidget):
         column.setContentsMargins(0, 8, 0, 0)
         column.addLayout(row)
         column.addWidget(self.view, 1)
+        self._last = 0  # how wide the words of the last column are
         self._chosen: list[Any] = []
         table.modelAboutToBeReset.connect(self._note)
         table.modelReset.connect(self._choose_again)
@@ -78,7 +77,24 @@ class View(QWidget):
         self.view.resizeColumnsToContents()
         for column in range(header.count() - 1):
             header.resizeSection(column, min(header.sectionSize(column) + 12, COLUMN_MAX))
+        self._last = self.view.sizeHintForColumn(header.count() - 1)
+        self._stretch()
         self._say_how_many()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._stretch()
+
+    def _stretch(self) -> None:
+        """The last column has what is left, and never less than it needs: then one scrolls."""
+        header = self.view.horizontalHeader()
+        last = header.count() - 1
+        others = sum(header.sectionSize(column) for column in range(last))
+        needed = min(max(header.sectionSizeHint(last), self._last), COLUMN_MAX)
+        room = self.view.viewport().width() - others
+        header.setStretchLastSection(room >= needed)
+        if room < needed:
+            header.resizeSection(last, needed)
 
     def chosen(self) -> list[Any]:
         """The rows that are selected, from the top."""
@@ -166,6 +182,8 @@ class Marks(QStyledItemDelegate):
         self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> None:
         super().initStyleOption(option, index)
+        if option.direction == Qt.LayoutDirection.RightToLeft:
+            option.text = by_itself(option.text)
         verdict = index.data(VERDICT_ROLE)
         if verdict:
             chosen = bool(option.state & QStyle.StateFlag.State_Selected)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Literal
+from typing import get_args
 
 from PySide6.QtCore import QByteArray, QSize, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QIcon, QPainter, QPalette, QPixmap
@@ -11,19 +11,7 @@ from PySide6.QtSvg import QSvgRenderer
 
 from netcheck.drawing.drawing import DARK, LIGHT, Palette
 from netcheck.drawing.svg import SHAPES
-
-Kind = Literal["good", "part", "bad", "open"]
-
-KINDS: dict[str, Kind] = {
-    "works": "good", "limited": "part", "fails": "bad", "unknown": "open",
-    "open": "good", "refused": "bad", "blocked": "bad", "intercepted": "bad", "altered": "bad",
-    "busy": "part", "unavailable": "open", "untested": "open",
-    "not-needed": "good", "edited": "good", "edited-unreachable": "bad", "untouched": "part",
-    "mangled": "bad", "not-tested": "open",
-    "error": "bad", "warning": "part", "info": "open",
-    "better": "good", "worse": "bad", "changed": "part", "waiting": "open",
-}  # fmt: skip
-"""Which of four kinds a verdict, a state or a severity is."""
+from netcheck.report.verdicts import OPEN, SIGNS, Kind
 
 
 def is_dark() -> bool:
@@ -31,12 +19,48 @@ def is_dark() -> bool:
     return QGuiApplication.palette().color(QPalette.ColorRole.Window).lightness() < 128
 
 
+def wants_contrast() -> bool:
+    """Whether the user asked the system for high contrast."""
+    hints = QGuiApplication.styleHints()  # kept: the binding forgets what is in it with it
+    return hints.accessibility().contrastPreference() == Qt.ContrastPreference.HighContrast
+
+
 def palette() -> Palette:
-    return DARK if is_dark() else LIGHT
+    ours = DARK if is_dark() else LIGHT
+    return _system(ours) if wants_contrast() else ours
+
+
+HIGH_CONTRAST = 7.0
+"""WCAG 2.2's level AAA (success criterion 1.4.6): what is below it is for nobody who asked."""
+
+
+def _system(ours: Palette) -> Palette:
+    """The system's own colours, as who chose them wants them; ours only for verdicts, and only
+    where they can be read as well: shape and word tell these apart too."""
+    system = QGuiApplication.palette()
+
+    def of(role: QPalette.ColorRole) -> str:
+        return system.color(role).name()
+
+    def readable(colour_: str, otherwise: str, ground: str) -> str:
+        return colour_ if contrast(colour_, ground) >= HIGH_CONTRAST else otherwise
+
+    roles = QPalette.ColorRole
+    window, base, text = of(roles.Window), of(roles.Base), of(roles.Text)
+    accent = readable(readable(of(roles.Highlight), text, base), text, window)
+    kinds = {
+        name: readable(readable(str(getattr(ours, name)), text, base), text, window)
+        for name in get_args(Kind)
+    }
+    return Palette(
+        window=window, base=base, text=text, quiet=text, line=text, accent=accent,
+        on_accent=readable(of(roles.HighlightedText), base, accent), **kinds,
+    )  # fmt: skip
 
 
 def kind(verdict: str) -> Kind:
-    return KINDS.get(verdict, "open")
+    """Which of four kinds a verdict, a state or a severity is; what is still waited for is open."""
+    return SIGNS.get(verdict, OPEN).kind
 
 
 def colour(verdict: str) -> QColor:
@@ -69,8 +93,9 @@ def _icon(of: Kind, colours: Palette, size: int, chosen: bool) -> QIcon:
 
 
 def style() -> str:
-    """What the system's own style does not have: cards, quiet words, the large button; and what
-    is chosen in colours that can be read."""
+    """What the system's own style does not have: cards, quiet words, the large button; what is
+    chosen in colours that can be read; and a frame around what has the keyboard, also where
+    nothing in it is chosen."""
     c = palette()
     return f"""
         QFrame#card {{ background: {c.base}; border: 2px solid {c.line}; border-radius: 8px; }}
@@ -81,15 +106,21 @@ def style() -> str:
         QFrame#notice QLabel {{ color: {c.text}; }}
         QAbstractItemView, QTextEdit, QPlainTextEdit, QLineEdit {{
             selection-background-color: {c.accent}; selection-color: {c.on_accent}; }}
+        QTableView, QListWidget, QTextBrowser, QPlainTextEdit {{ border: 2px solid {c.line}; }}
+        QTableView:focus, QListWidget:focus, QTextBrowser:focus, QPlainTextEdit:focus {{
+            border-color: {c.accent}; }}
+        QPushButton:flat {{ border: 2px solid transparent; border-radius: 6px;
+            padding: 4px 8px; }}
+        QPushButton:flat:focus {{ border-color: {c.accent}; }}
         QLineEdit, QComboBox {{ placeholder-text-color: {c.quiet}; }}
         QLabel[quiet="true"] {{ color: {c.quiet}; }}
         QLabel#hint[wrong="true"] {{ color: {c.bad}; }}
         QPushButton#part {{ background: transparent; border: none; }}
         QPushButton#part:focus {{ border: 2px solid {c.accent}; border-radius: 6px; }}
         QPushButton#go {{ background: {c.accent}; color: {c.on_accent}; border-radius: 8px;
-            padding: 8px 24px; font-weight: bold; border: 2px solid {c.accent}; }}
+            padding: 12px 24px; font-weight: bold; border: 2px solid {c.accent}; }}
         QPushButton#go:focus {{ border: 2px solid {c.text}; }}
-        QPushButton#go:disabled {{ background: {c.line}; border-color: {c.line};
+        QPushButton#go:disabled {{ background: {c.base}; border-color: {c.line};
             color: {c.quiet}; }}
     """
 

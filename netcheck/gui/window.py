@@ -17,15 +17,15 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import (
     QFileDialog,
     QMainWindow,
-    QMessageBox,
     QStackedWidget,
     QToolBar,
     QWidget,
 )
 
 from netcheck import profile
-from netcheck.gui import article, export, theme
+from netcheck.gui import article, export, keys, message, theme
 from netcheck.gui.bridge import Engine
+from netcheck.gui.dropped import Dropped
 from netcheck.gui.fault import Fault
 from netcheck.gui.pages.answer import Answer
 from netcheck.gui.pages.articles import Articles
@@ -34,6 +34,7 @@ from netcheck.gui.pages.details import Details
 from netcheck.gui.pages.history import Past
 from netcheck.gui.pages.running import Running
 from netcheck.gui.pages.start import Start
+from netcheck.gui.ring import Follower
 from netcheck.history import History
 from netcheck.prepared import Wanted
 from netcheck.report.model import Finding, Report
@@ -71,8 +72,11 @@ class Window(QMainWindow):
         self._wanted: Wanted | None = None
         self._before: Report | None = None
         self._loading = False
-        self._own = ""  # the id of the report that was made just now
+        # The id of the report that was made just now, and what was asked for: a check after it may
+        # be refused, and leave that report as it is.
+        self._own: tuple[str, Wanted | None] = ("", None)
         self.fault = Fault(self)
+        self._ring = Follower(self)
         self._titles = {each.id: each.title for each in profile.built_in()}
         self.start = Start(profile.built_in(), self._servers())
         self.running = Running()
@@ -90,6 +94,7 @@ class Window(QMainWindow):
         self.setCentralWidget(self.pages)
         self._make_bar()
         self._connect()
+        Dropped(self, self.open_file, self.complain)
         self._dress()
         self._restore()
 
@@ -109,8 +114,11 @@ class Window(QMainWindow):
         self.answer.details.connect(lambda: self.go(self.details))
         self.answer.observed.connect(self._show_observations)
         self.answer.article.connect(self.show_article)
+        self.articles.values = self.answer.values_of
+        self.articles.left.connect(lambda: self.go(self.answer))
         self.answer.save.connect(self.save)
         self.answer.copy.connect(self.copy_text)
+        self.answer.handle.work = engine.work
         self.answer.handle.failed.connect(self.complain)
         self.answer.handle.copied.connect(
             lambda: self._say(self.tr("The report is on the clipboard as a file: paste it."))
@@ -139,24 +147,17 @@ class Window(QMainWindow):
             (self.past, self.tr("Past checks"), "Ctrl+4"),
             (self.articles, self.tr("Articles"), "Ctrl+5"),
         )
-        for page, title, keys in entries:
+        for page, title, shortcut in entries:
             action = QAction(title, self)
             action.setCheckable(True)
-            action.setShortcut(QKeySequence(keys))
+            action.setShortcut(QKeySequence(shortcut))
             action.triggered.connect(lambda _=False, to=page: self.go(to))
             group.addAction(action)
             bar.addAction(action)
             button = bar.widgetForAction(action)
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             self._actions[page] = action
-        for key, called in (
-            (QKeySequence.StandardKey.Open, self.ask_for_file),
-            (QKeySequence.StandardKey.Save, self.save),
-        ):
-            action = QAction(self)
-            action.setShortcut(QKeySequence(key))
-            action.triggered.connect(called)
-            self.addAction(action)
+        keys.install(self, bar)
         self._first: dict[QWidget, QWidget] = {
             self.start: self.start.go,
             self.running: self.running.cancel,
@@ -211,9 +212,14 @@ class Window(QMainWindow):
         report = self.answer.report
         if report is None:
             return
+        if self._engine.busy:
+            self.go(self.running)
+            self._say(self.tr("One check at a time: wait for the end of this one, or press Esc."))
+            return
         only = again.concerned(finding, report) if finding is not None else frozenset()
-        if self._wanted is not None and self._own == report.id:
-            self.check(msgspec.structs.replace(self._wanted, only=only), report)
+        own, wanted = self._own
+        if wanted is not None and own == report.id:
+            self.check(msgspec.structs.replace(wanted, only=only), report)
             return
         # Whoever wrote the file names a server in it: the user is asked before it is called.
         try:
@@ -228,7 +234,7 @@ class Window(QMainWindow):
     def _finished(self, report: Report) -> None:
         from netcheck.gui import changes, trouble
 
-        self._own = report.id
+        self._own = (report.id, self._wanted)
         change = changes.in_words(self._before, report) if self._before is not None else ""
         link = self._wanted.link if self._wanted is not None else None
         at = self.answer.features.current()
@@ -319,10 +325,7 @@ class Window(QMainWindow):
 
     def complain(self, sentence: str) -> None:
         """Say what is wrong and what to do."""
-        box = QMessageBox(QMessageBox.Icon.Warning, "netcheck", sentence, parent=self)
-        box.setTextFormat(Qt.TextFormat.PlainText)
-        box.finished.connect(box.deleteLater)
-        box.open()
+        message.warn(self, sentence)
 
     def show_article(self, name: str) -> None:
         self.articles.open(name)
@@ -374,5 +377,6 @@ class Window(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self._settings.setValue("geometry", self.saveGeometry())
+        self._settings.sync()  # what may end the program at once is not far
         self._engine.close()
         super().closeEvent(event)

@@ -72,7 +72,7 @@ async def editors(
     """Hold every dialogue on its own ports and on a control port.  ``inbound_tested`` is set when
     the TCP ports of this computer that others are to reach have been tested, and are free;
     ``announced`` is set here when those that a dialogue has to announce are free again."""
-    record.say("Sending messages that carry addresses")
+    record.say("Sending messages as the programs write them")
     held = spoken() if held is None else held
     announcing = {dialogue.name for _, dialogue in held if dialogue.listens_port}
 

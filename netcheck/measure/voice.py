@@ -53,6 +53,7 @@ async def media(session: Session, plan: Plan, record: Record, tested: asyncio.Ev
     """Voice and video, both directions at once."""
     await _after_the_burst(tested)
     duration_s = MEDIA_DEEP_S if plan.deep else MEDIA_S
+    record.say("Sending and receiving sound and picture")
     for stream in await rtp_streams.run(session, duration_s=duration_s):
         record.observe(stream)
 

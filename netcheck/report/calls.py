@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from netcheck.report.model import CallSides, PlacedCall, PlacedMedium
 from netcheck.report.page import Page
+from netcheck.report.verdicts import BAD, GOOD, OPEN
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -26,7 +27,7 @@ _SIDES: dict[CallSides, tuple[str, str]] = {
     "unknown": ("not known", "not known"),
 }
 _MEDIA = {"audio": "Sound", "video": "Picture"}
-_ARRIVES = {True: ("✓", "+", "green"), False: ("✗", "x", "red"), None: ("?", "?", "magenta")}
+_ARRIVES = {True: GOOD, False: BAD, None: OPEN}
 _YES = {True: "yes", False: "no", None: "not known"}
 
 # A report that somebody made up may hold any number of these.
@@ -91,7 +92,7 @@ def _rows(page: Page, call: PlacedCall) -> list[tuple[str, str, Text, str]]:
     )
     return [
         *(
-            (name, to, _sign(page, arrived, _YES[arrived]), "")
+            (name, to, page.sign(_ARRIVES[arrived], _YES[arrived]), "")
             for name, to, arrived in connections
             if to is not None
         ),
@@ -106,9 +107,4 @@ def _medium(page: Page, m: PlacedMedium) -> tuple[str, str, Text, str]:
     reports = f"{m.reports} reports (RTCP)" if m.sent and m.reports is not None else ""
     whole = None if m.arrives and m.reports_arrive is None else m.arrives and m.reports_arrive
     more = "; ".join(filter(None, (reports, m.reason)))
-    return name, m.to or "not known", _sign(page, whole, found), more
-
-
-def _sign(page: Page, arrived: bool | None, found: str) -> Text:
-    sign, plain, style = _ARRIVES[arrived]
-    return page.sign(sign, plain, found, style)
+    return name, m.to or "not known", page.sign(_ARRIVES[whole], found), more

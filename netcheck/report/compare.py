@@ -16,9 +16,8 @@ from netcheck.report.page import Page
 from netcheck.report.stated import ranges
 
 _RANKS: dict[Verdict, int] = {"fails": 0, "limited": 1, "works": 2}
-_FAILURES: frozenset[PortState] = frozenset(
-    {"refused", "blocked", "intercepted", "altered", "busy"}
-)
+FAILURES: frozenset[PortState] = frozenset({"refused", "blocked", "intercepted", "altered", "busy"})
+"""States that are worse than open; to or from any other it is a change and no more."""
 
 
 class FeatureChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,9 +112,9 @@ def _port_trend(was: Port | None, now: Port | None) -> Trend | None:
         return "changed"
     if was.state == now.state:
         return None
-    if was.state == "open" and now.state in _FAILURES:
+    if was.state == "open" and now.state in FAILURES:
         return "worse"
-    if was.state in _FAILURES and now.state == "open":
+    if was.state in FAILURES and now.state == "open":
         return "better"
     return "changed"
 
@@ -144,7 +143,7 @@ def _cautions(old: Report, new: Report) -> list[str]:
     cautions = []
     if old.server.embedded != new.server.embedded:
         cautions.append("One of the reports tested its computer alone, the other a network.")
-    elif old.server.host != new.server.host:
+    elif not new.server.embedded and old.server.host != new.server.host:
         cautions.append(
             f"The echo servers differ: {old.server.host or '?'}, then {new.server.host or '?'}."
         )

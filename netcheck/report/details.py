@@ -8,27 +8,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from netcheck.report.model import Port, PortState, Report
+from netcheck.report.model import Port, Report
 from netcheck.report.network_details import add_network_details
 from netcheck.report.page import Page
 from netcheck.report.stated import known, milliseconds, ranges, without
+from netcheck.report.verdicts import PORT_STATES
 from probes.observation import Observation
 
 if TYPE_CHECKING:
     from rich.text import Text
-
-# sign, ASCII sign, style
-_SIGNS: dict[PortState, tuple[str, str, str]] = {
-    "open": ("✓", "+", "green"),
-    "refused": ("✗", "x", "red"),
-    "blocked": ("✗", "x", "red"),
-    "intercepted": ("✗", "x", "red"),
-    "altered": ("✗", "x", "red"),
-    "busy": ("!", "!", "yellow"),
-    "unavailable": ("?", "?", "magenta"),
-    "untested": ("?", "?", "magenta"),
-    "unknown": ("?", "?", "magenta"),
-}
 
 
 def add_details(page: Page, report: Report) -> None:
@@ -95,7 +83,6 @@ def _rank(port: Port) -> tuple[bool, str, int, int, int]:
 
 def _port_row(page: Page, group: list[Port]) -> tuple[str, str, Text, str, str]:
     first = group[0]
-    sign, plain, style = _SIGNS[first.state]
     trips = [port.rtt_ms for port in group if port.rtt_ms is not None]
     arrival = {True: "it reached the server", False: "it never reached the server"}
     reasons = [first.why]
@@ -104,7 +91,7 @@ def _port_row(page: Page, group: list[Port]) -> tuple[str, str, Text, str, str]:
     return (
         kind(first),
         ranges(port.port for port in group) + other_end(first),
-        page.sign(sign, plain, first.state, style),
+        page.sign(PORT_STATES[first.state], first.state),
         _span_of(trips),
         "; ".join(filter(None, reasons)),
     )

@@ -7,20 +7,11 @@ from typing import TYPE_CHECKING
 from netcheck.protocols import IN_THE_ARTICLE, in_words
 from netcheck.report.model import Editor, EditorDialogue, EditorVerdict
 from netcheck.report.page import Page
+from netcheck.report.verdicts import EDITORS
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-# sign, ASCII sign, style
-_SIGNS: dict[EditorVerdict, tuple[str, str, str]] = {
-    "not-needed": ("✓", "+", "green"),
-    "edited": ("✓", "+", "green"),
-    "edited-unreachable": ("✗", "x", "red"),
-    "untouched": ("~", "~", "yellow"),
-    "mangled": ("✗", "x", "red"),
-    "blocked": ("✗", "x", "red"),
-    "not-tested": ("?", "?", "magenta"),
-}
 _HARM: dict[EditorVerdict, str] = {
     "mangled": "damaged: ",
     "blocked": "kept back: ",
@@ -90,9 +81,8 @@ def _add_beside_the_article(page: Page, editors: list[Editor]) -> None:
     rows: list[tuple[str, str, Text | str]] = []
     for protocol, whether in IN_THE_ARTICLE.items():
         here = found.get(protocol)
-        sign, plain, style = _SIGNS[here.verdict if here else "not-tested"]
         words = here.verdict if here else "not-tested"
-        rows.append((in_words(protocol), had[whether], page.sign(sign, plain, words, style)))
+        rows.append((in_words(protocol), had[whether], page.sign(EDITORS[words], words)))
     page.rows(
         rows,
         widths=[max(len(row[0]) for row in rows), len(had[True])],
@@ -105,8 +95,7 @@ _VERDICT = len("x edited-unreachable")
 
 
 def _row(page: Page, name: str, each: Editor | EditorDialogue, found: str) -> tuple[str, Text, str]:
-    sign, plain, style = _SIGNS[each.verdict]
-    return name, page.sign(sign, plain, each.verdict, style), found
+    return name, page.sign(EDITORS[each.verdict], each.verdict), found
 
 
 def _found(each: Editor | EditorDialogue, *said: str) -> str:

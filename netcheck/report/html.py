@@ -5,6 +5,8 @@ All text is escaped by the template, and the page forbids its own browser to loa
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
@@ -20,27 +22,29 @@ from netcheck.report import answer, text
 from netcheck.report.articles import values_for
 from netcheck.report.details import add_details
 from netcheck.report.editors import add_editors
-from netcheck.report.model import Feature, Finding, Report, Severity, Verdict
+from netcheck.report.model import Feature, Finding, Report, Severity
 from netcheck.report.network import add_network
 from netcheck.report.page import Page, clean
 from netcheck.report.stated import without
+from netcheck.report.verdicts import SEVERITIES, STYLES, VERDICTS, worst_first
+from probes.observation import AnyObservation
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
     from rich.text import Text
 
-_WORST_FIRST: tuple[Verdict, ...] = ("fails", "limited", "unknown", "works")
-_SEVERITIES: dict[Severity, tuple[str, str]] = {
-    "error": ("bad", "breaks something"),
-    "warning": ("part", "impairs something"),
-    "info": ("open", "perhaps without harm"),
+_SEVERITIES: dict[Severity, str] = {
+    "error": "breaks something",
+    "warning": "impairs something",
+    "info": "perhaps without harm",
 }
-_KINDS = {"works": "good", "limited": "part", "fails": "bad", "unknown": "open"}
-_STYLES = {"green": "good", "yellow": "part", "red": "bad", "bold red": "bad", "magenta": "open"}
 
 _COLOURS = Palette(**{name: f"var(--{name})" for name in Palette.__struct_fields__})
 """What the style sheet defines, for light and for dark."""
+
+_STYLE_HASH = "style-hash"
+"""Stands for what a browser knows our one style sheet by: it uses no other."""
 
 # A report that somebody made up may hold any number of these; the JSON has them all.
 _MOST_OBSERVATIONS = 20_000
@@ -52,7 +56,11 @@ def render(report: Report, *, profile_titles: Mapping[str, str] | None = None) -
     said = content(report, _COLOURS, _drawn, profile_titles)
     template = environment().get_template("report.html.j2")
     palettes = {"light": msgspec.structs.asdict(LIGHT), "dark": msgspec.structs.asdict(DARK)}
-    return template.render(**said, **palettes) + "\n"
+    page = template.render(**said, **palettes, style_hash=_STYLE_HASH) + "\n"
+    # Both come before any word of the report.
+    style = page.partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return page.replace(_STYLE_HASH, f"'sha256-{digest}'", 1)
 
 
 def content(
@@ -60,8 +68,11 @@ def content(
     colours: Palette,
     drawn: Callable[[Drawing | None], str | None],
     profile_titles: Mapping[str, str] | None = None,
+    *,
+    most_observations: int | None = None,
 ) -> dict[str, Any]:
     """What a template of the report says.  `drawn` makes of each drawing what stands for it."""
+    most = _MOST_OBSERVATIONS if most_observations is None else most_observations
     names = {each.id: each.title for each in profile.built_in()} | dict(profile_titles or {})
     behaviour = _Outline()
     add_network(behaviour, report)
@@ -72,9 +83,9 @@ def content(
     return {
         "report": report,
         "colours": colours,
-        "answer": answer.sentence(report),
+        "answer": answer.paragraphs(report, titles=names),
         "warnings": text.warnings(report),
-        "features": [_feature(each, names) for each in _worst_first(report.features)],
+        "features": [_feature(each, names) for each in worst_first(report.features)],
         "remedies": _remedies(report),
         "behaviour": behaviour.sections,
         "details": details.sections,
@@ -82,13 +93,9 @@ def content(
         "dynamic": drawn(dynamic.draw(report, colours)),
         "media": drawn(media.draw(report, colours)),
         "timeline": drawn(timeline.draw(report, colours)),
-        "observations": [_observation(each) for each in report.observations[:_MOST_OBSERVATIONS]],
-        "left_out": max(0, len(report.observations) - _MOST_OBSERVATIONS),
+        "observations": [_observation(each) for each in report.observations[:most]],
+        "left_out": max(0, len(report.observations) - most),
     }
-
-
-def _worst_first(features: Iterable[Feature]) -> list[Feature]:
-    return sorted(features, key=lambda feature: _WORST_FIRST.index(feature.verdict))
 
 
 def _feature(feature: Feature, names: Mapping[str, str]) -> dict[str, Any]:
@@ -96,7 +103,7 @@ def _feature(feature: Feature, names: Mapping[str, str]) -> dict[str, Any]:
         "title": feature.title,
         "application": names.get(feature.profile, feature.profile),
         "verdict": feature.verdict,
-        "kind": _KINDS[feature.verdict],
+        "kind": VERDICTS[feature.verdict].kind,
         "summary": feature.summary,
     }
 
@@ -112,14 +119,14 @@ def _remedies(report: Report) -> list[dict[str, Any]]:
     for (article_id, title), group in groups.items():
         known = {finding.id for finding in group}
         article = kb.article_for(group[0].cause)
-        kind, word = _SEVERITIES[group[0].severity]
+        severity = group[0].severity
         advice = [kb.remedy(article, kb.values_of(report, finding)) for finding in group]
         remedies.append(
             {
                 "id": article_id,
                 "title": title,
-                "kind": kind,
-                "word": word,
+                "kind": SEVERITIES[severity].kind,
+                "word": _SEVERITIES[severity],
                 "affects": [f.title for f in report.features if known.intersection(f.findings)],
                 "advice": text.fullest(advice),
                 "first": article_id not in told,
@@ -160,12 +167,12 @@ def _reference(href: str, there: set[str]) -> str:
     return href if re.match(r"https?://", href) else "#remedies"
 
 
-def _observation(observation: msgspec.Struct) -> dict[str, Any]:
+def _observation(observation: AnyObservation) -> dict[str, Any]:
     return {
-        "id": observation.id,  # type: ignore[attr-defined]
+        "id": observation.id,
         "probe": str(observation.__struct_config__.tag),
-        "at": f"{observation.at_s:.2f} s",  # type: ignore[attr-defined]
-        "took": f"{observation.took_s:.2f} s",  # type: ignore[attr-defined]
+        "at": f"{observation.at_s:.2f} s",
+        "took": f"{observation.took_s:.2f} s",
         "facts": without(observation, "id", "at_s", "took_s"),
     }
 
@@ -207,7 +214,7 @@ def _cell(cell: str | Text) -> dict[str, str]:
     if isinstance(cell, str):
         return {"words": cell, "kind": ""}
     # The page's own mark before the word is replaced by a drawn one.
-    kind = _STYLES.get(str(cell.style), "")
+    kind = STYLES.get(str(cell.style), "")
     return {"words": cell.plain.partition(" ")[2] if kind else cell.plain, "kind": kind}
 
 

@@ -77,6 +77,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Feature(msgspec.Struct, frozen=True, kw_only=True):
+    """``evidence`` are the observations that the verdict rests on, whatever it is."""
+
     profile: str
     feature: str
     title: str
@@ -84,6 +86,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     findings: list[str] = []
     capacity: int | None = None
+    evidence: list[str] = []
 
 
 class Port(msgspec.Struct, frozen=True, kw_only=True):

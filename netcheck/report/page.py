@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from netcheck.report.verdicts import Sign
+
 # Characters.  No text that netcheck writes is longer; one from outside would bury the page.
 MAX_TEXT = 600
 
@@ -124,9 +126,9 @@ class Page:
 
         return Text(clean(text, ascii_only=self.ascii_only), style=style, overflow="fold")
 
-    def sign(self, sign: str, plain: str, word: str, style: str) -> Text:
+    def sign(self, sign: Sign, word: str) -> Text:
         """A mark and a word: colour is never the only thing that tells states apart."""
-        return self.styled(f"{plain if self.ascii_only else sign} {word}", style)
+        return self.styled(f"{sign.plain if self.ascii_only else sign.mark} {word}", sign.style)
 
     def line(self, text: str = "", style: str = "") -> None:
         self._console.print(self.styled(text, style))

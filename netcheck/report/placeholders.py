@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable
 from typing import Literal
+from urllib.parse import unquote
+
+from netcheck.report.spellings import Address, Spellings
 
 Kind = Literal["computer", "server", "proxy", "program", "interface", "user", "fingerprint"]
 """What `Placeholders.name` can be told that a text is."""
-
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _KINDS = (
     "private-address|carrier-address|link-local-address|public-address|mac-address|fingerprint"
@@ -39,34 +41,33 @@ _WELL_KNOWN = frozenset(
     map(ipaddress.ip_address, ("64:ff9b::", "192.0.0.170", "192.0.0.171", "255.255.255.255"))
 )
 
-_STUN_COOKIE = 0x2112A442
-"""XOR-MAPPED-ADDRESS holds an IPv4 address in this form (RFC 8489 section 14.2)."""
-
 # Words of our own: a computer that is called so keeps them in our sentences.
 _WORDS = frozenset(
     {"localhost", "netcheck", "linux", "windows", "macos", "darwin", "tcp", "udp", "http", "https"}
     | {"ftp", "sip", "irc", "msn", "port", "ports", "server", "router", "computer", "carrier"}
-    | {"internet", "proxy", "program", "user", "address", "name"}
+    | {"internet", "proxy", "program", "user", "address", "name", "root", "administrator"}
 )
 _SHORTEST = 2  # characters of a name that is looked for inside of sentences
+_LONGEST = 100_000  # characters of a text: none of ours has a hundredth of it
 _DISTINCT = 8  # characters from which a name is one even inside of a longer word
 
-# What `page.clean` takes away: between two digits it would hide an address from the search.
+# What nobody sees: between two digits it would hide an address from the search.
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e"
-    "\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
+    "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
 )
 
 _PARTS = {
-    "kept": rf"\b(?:{_KINDS})-[0-9]{{1,6}}\b",
-    "url": r"[A-Za-z][A-Za-z0-9+.\-]{0,15}://[^\s<>\"“”‘’]*",
-    "mail": r"[\w.+\-]{1,64}@[\w.\-]{1,253}",
+    "kept": rf"\b(?:{_KINDS})-[0-9]{{1,6}}\b(?!-[0-9])",
+    "url": r"(?<![A-Za-z])[A-Za-z]++[A-Za-z0-9+.\-]{0,15}://[^\s<>\"“”‘’]*",
+    "mail": r"(?<![\w.+\-])[\w.+\-]++@[\w.\-]{1,253}",
     "hash": r"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{64}|(?:[0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2})",
     "mac": r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{2}(?P<between>[:\-])(?:[0-9A-Fa-f]{2}(?P=between)){4,}"
     r"[0-9A-Fa-f]{2}(?![0-9A-Fa-f])"
     r"|(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}(?![0-9A-Fa-f])"
-    r"|(?<=enx)[0-9A-Fa-f]{12}",
-    "arpa": r"(?:[0-9]{1,3}\.){4}in-addr\.arpa|(?:[0-9A-Fa-f]\.){32}ip6\.arpa",
+    r"|(?<=enx|wlx|wwx|slx)[0-9A-Fa-f]{12}",
+    "arpa": r"(?<![0-9.])(?:[0-9]{1,3}\.){1,4}in-addr\.arpa"
+    r"|(?<![0-9A-Fa-f.])(?:[0-9A-Fa-f]\.){1,32}ip6\.arpa",
     "home": r"(?:/home/|/Users/|\\Users\\)[^/\\\s:\"'<>]+",
 }
 _ADDRESSES = {
@@ -85,6 +86,7 @@ def _pattern(*parts: dict[str, str]) -> re.Pattern[str]:
 
 
 _URL = re.compile(_PARTS["url"])
+_WHOLE = _pattern(_PARTS)
 _FIRST_SIGHT = _pattern(_PARTS, _ADDRESSES)
 _NOT_SIX = _pattern(_PARTS, {name: part for name, part in _ADDRESSES.items() if name != "six"})
 
@@ -94,12 +96,14 @@ class Placeholders:
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
-        self._addresses: dict[_Address, str] = {}
+        self._addresses: dict[Address, str] = {}
         self._names: dict[str, str] = {}  # case-folded -> placeholder
+        self._forms: dict[str, str] = {}  # the same, in every form in which they may stand
         self._macs: dict[str, str] = {}  # twelve digits -> placeholder
         self._texts: dict[str, str] = {}
+        self._spellings = Spellings()
         self._search = _FIRST_SIGHT
-        self._groups: dict[str, str] = {}  # of the search: its name -> placeholder
+        self._is_complete = False
 
     # ---- learning ----
 
@@ -116,23 +120,28 @@ class Placeholders:
             return
         given = self._give(host, kind)
         if kind == "fingerprint":
-            self._names.setdefault(":".join(re.findall("..", host)).casefold(), given)
+            self._remember(":".join(re.findall("..", host)), given)
         labels = host.casefold().rstrip(".").split(".")
         if kind == "computer" and len(labels) > 1:
-            self._names.setdefault(labels[0], given)
+            self._remember(labels[0], given)
         if kind in ("computer", "server", "proxy"):
             for at in range(1, len(labels) - 1):
                 self._give(".".join(labels[at:]), "domain")
 
     def learn(self, text: str) -> None:
         """Number whatever in `text` looks like a secret, in the order of the reading."""
-        _FIRST_SIGHT.sub(self._replaced, visible(text))
+        _FIRST_SIGHT.sub(self._replaced, visible(text[:_LONGEST]))
 
     def _give(self, name: str, kind: str) -> str:
         key = name.casefold()
         if key not in self._names:
-            self._names[key] = self._new(kind)
+            self._remember(name, self._new(kind))
         return self._names[key]
+
+    def _remember(self, name: str, placeholder: str) -> None:
+        self._names.setdefault(name.casefold(), placeholder)
+        for form in _forms(name):
+            self._forms.setdefault(form, placeholder)
 
     def _new(self, kind: str) -> str:
         self._counts[kind] = self._counts.get(kind, 0) + 1
@@ -148,30 +157,64 @@ class Placeholders:
                 if name.casefold() in self._names:
                     return self._names[name.casefold()] + port
         if text not in self._texts:
-            self._texts[text] = self._search.sub(self._replaced, visible(text))
+            cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+            self._texts[text] = self._without(visible(cut))
         return self._texts[text]
+
+    def _without(self, text: str) -> str:
+        """Of a text that hides something in what is an escape for a URL, or in digits of another
+        script, what it says without them; any other stays as it is spelled."""
+        redacted = self._all(text)
+        plain = _plain(redacted)
+        if plain == redacted:
+            return redacted
+        again = self._all(plain)
+        return redacted if again == plain else again
+
+    def _all(self, text: str) -> str:
+        if not self._is_complete:
+            return self._search.sub(self._replaced, text)
+        return _sub(_WHOLE, text, self._replaced, self._spelled)
+
+    def _spelled(self, text: str, search: re.Pattern[str] | None = None) -> str:
+        """What is known, in whatever form, and what looks like a secret: what begins first."""
+        search = search or self._search
+        parts, at = [], 0
+        match = search.search(text)
+        for start, end, placeholder in self._spellings.find(text):
+            while match and match.start() < start:
+                parts += [text[at : match.start()], self._replaced(match)]
+                at = match.end()
+                match = search.search(text, at)
+            if start >= at:
+                parts += [text[at:start], placeholder]
+                at = end
+                match = search.search(text, at)
+        while match:
+            parts += [text[at : match.start()], self._replaced(match)]
+            at = match.end()
+            match = search.search(text, at)
+        return "".join((*parts, text[at:]))
 
     def complete(self) -> None:
         """From now on find what is known in every form."""
-        known: dict[str, str] = {}
-
-        def add(pattern: str, placeholder: str) -> None:
-            group = f"known_{len(known)}"
-            known[group] = pattern
-            self._groups[group] = placeholder
-
         for address, placeholder in self._addresses.items():
-            add("|".join(_forms(address)), placeholder)
+            self._spellings.add(address, placeholder)
         for digits, placeholder in self._macs.items():
-            add(digits, placeholder)
-        for name in sorted(self._names, key=lambda name: (-len(name), name)):
-            if len(name) >= _SHORTEST and name not in _WORDS:
-                add(_word(name), self._names[name])
-        self._search = _pattern(_PARTS, known, _ADDRESSES)
+            self._spellings.add_mac(digits, placeholder)
+        names = sorted(self._forms, key=lambda name: (-len(name), name))
+        words = [name for name in names if len(name) >= _SHORTEST and name not in _WORDS]
+        known = {
+            "distinct": [name for name in words if len(name) >= _DISTINCT],
+            "word": [name for name in words if len(name) < _DISTINCT],
+        }
+        said = {kind: _one_of(names, kind) for kind, names in known.items() if names}
+        self._search = _pattern(_PARTS, said, _ADDRESSES)
+        self._is_complete = True
 
     def _replaced(self, found: re.Match[str]) -> str:
         text = found[0]
-        match group := found.lastgroup or "":
+        match found.lastgroup:
             case "kept":
                 return text
             case "url":
@@ -192,7 +235,7 @@ class Placeholders:
                 return self._six(text)
             case "four" | "comma" | "dash":
                 return self._four(text)
-        return self._groups[group]
+        return next(self._forms[form] for form in _forms(text) if form in self._forms)
 
     def _four(self, text: str) -> str:
         numbers = re.split("[.,-]", text)
@@ -201,7 +244,7 @@ class Placeholders:
             return text
         return ",".join([self._address(address), *numbers[4:]])
 
-    def _address(self, address: _Address) -> str:
+    def _address(self, address: Address) -> str:
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
             address = address.ipv4_mapped
         if address not in self._addresses:
@@ -219,32 +262,34 @@ class Placeholders:
         address = _address(bare)
         if address is not None:
             return text if _is_for_everybody(address) else self._address(address)
+        if not re.search("[0-9A-Fa-f]", text):
+            return text
         ends = [at for at in range(len(text) + 1) if at == len(text) or text[at] in ":.%[]"]
         starts = [
             at for at in range(len(text)) if at == 0 or text[at - 1] in ":[" or text[at] == ":"
         ]
         spans = sorted(((b - a, a, b) for a in starts for b in ends if b > a), reverse=True)
         for _, start, end in spans:
-            if text.count(":", start, end) > 1 and (address := _address(text[start:end])):
+            if _may_be_six(text[start:end]) and (address := _address(text[start:end])):
                 said = text[start:end] if _is_for_everybody(address) else self._address(address)
                 return self._inner(text[:start]) + said + self._inner(text[end:])
-        return _NOT_SIX.sub(self._replaced, text)
+        return self._spelled(text, _NOT_SIX)
 
     def _inner(self, text: str) -> str:
-        return self._search.sub(self._replaced, text) if text else ""
+        return self._all(text) if text else ""
 
     def _arpa(self, text: str) -> str:
-        labels = text.split(".")
-        if text.endswith("in-addr.arpa"):
-            address = _address(".".join(reversed(labels[:4])))
-            rest = ".in-addr.arpa"
+        """Of a part of an address, which names a network, nothing is left."""
+        *labels, kind, top = text.split(".")
+        zone = f"{kind}.{top}"
+        labels.reverse()
+        if kind.lower() == "in-addr":
+            address = _address(".".join(labels))
         else:
-            digits = "".join(reversed(labels[:32]))
-            address = _address(":".join(re.findall("....", digits)))
-            rest = ".ip6.arpa"
-        if address is None or _is_for_everybody(address):
-            return text
-        return self._address(address) + rest
+            address = _address(":".join(re.findall("....", "".join(labels))))
+        if address is None:
+            return f"…{zone}"
+        return text if _is_for_everybody(address) else f"{self._address(address)}.{zone}"
 
     def _mac(self, text: str) -> str:
         digits = re.sub("[^0-9A-Fa-f]", "", text).lower()
@@ -276,7 +321,7 @@ class Placeholders:
         port = ports[1] if ports and (":" not in host[: ports.start()] or "]" in host) else ""
         named = self._host(host.removesuffix(port)) if host else ""
         if scheme.lower() == "netcheck":
-            further = self._search.sub(self._replaced, further)
+            further = self._all(further)
         elif further not in ("", "/"):
             further = "/…"
         return f"{scheme}://{named}{port}{further}{after}"
@@ -293,7 +338,12 @@ def _split(text: str, with_port: bool) -> tuple[str, str]:
     return (text[: port.start()], port[1]) if port else (text, "")
 
 
-def _is_for_everybody(address: _Address) -> bool:
+def _may_be_six(text: str) -> bool:
+    """Whether it is worth a closer look: any text may be full of colons."""
+    return "::" in text or text.count(":") == (6 if "." in text else 7)
+
+
+def _is_for_everybody(address: Address) -> bool:
     """Whether it says nothing of anybody."""
     return (
         address.is_loopback
@@ -303,7 +353,7 @@ def _is_for_everybody(address: _Address) -> bool:
     )
 
 
-def _address(text: str) -> _Address | None:
+def _address(text: str) -> Address | None:
     bare = re.sub(r"%[A-Za-z0-9._\-]+$", "", text.strip())
     if re.fullmatch(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}", bare):
         bare = ".".join(str(int(number)) for number in bare.split("."))
@@ -313,31 +363,41 @@ def _address(text: str) -> _Address | None:
         return None
 
 
-def _word(name: str) -> str:
-    if len(name) >= _DISTINCT:
-        return re.escape(name)
-    return rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])"
+def _forms(name: str) -> set[str]:
+    """In lower case, composed or not; what Python makes two letters of, its search may not."""
+    same = [unicodedata.normalize(form, name) for form in ("NFC", "NFD")]
+    lower = {form for each in same for form in (each.lower(), each.casefold())}
+    return lower | {each.replace("i\u0307", "i") for each in lower}
 
 
-def _forms(address: _Address) -> Iterator[str]:
-    """Patterns of how an address stands in messages and in what programs say of them."""
-    for packed in _packings(address):
-        between = r"(?:[\s:.,\-]{0,2}(?:\\x|0x)?)"
-        yield between.join(f"{byte:02x}" for byte in packed)
-        spelled = repr(packed)[2:-1]
-        if "\\x" in spelled:
-            yield re.escape(spelled)
-    if isinstance(address, ipaddress.IPv4Address):
-        octets = str(address).split(".")
-        for separator in (r"\.", ",", "-", ", "):
-            yield rf"(?<![0-9]){separator.join(f'0{{0,2}}{octet}' for octet in octets)}(?![0-9])"
-        if int(address) >= 1 << 24:
-            yield rf"(?<![0-9]){int(address)}(?![0-9])"
+def _plain(text: str) -> str:
+    """Without escapes for URLs, and in the digits and letters that everybody types."""
+    if "%" in text:
+        text = unquote(text, errors="replace")
+    if text.isascii():
+        return text
+    digits = (unicodedata.decimal(c, None) for c in text)
+    numbers = "".join(c if d is None else str(d) for c, d in zip(text, digits, strict=True))
+    return visible(unicodedata.normalize("NFKC", numbers))
 
 
-def _packings(address: _Address) -> Iterator[bytes]:
-    if not address.packed[0] and isinstance(address, ipaddress.IPv4Address):
-        return  # no host has such an address, and many numbers begin with noughts
-    yield address.packed
-    if isinstance(address, ipaddress.IPv4Address):
-        yield (int(address) ^ _STUN_COOKIE).to_bytes(4)
+def _sub(
+    pattern: re.Pattern[str],
+    text: str,
+    found: Callable[[re.Match[str]], str],
+    between: Callable[[str], str],
+) -> str:
+    """`found` of each match, `between` of all other text."""
+    parts, at = [], 0
+    for match in pattern.finditer(text):
+        parts += [between(text[at : match.start()]), found(match)]
+        at = match.end()
+    return "".join((*parts, between(text[at:])))
+
+
+def _one_of(names: list[str], kind: str) -> str:
+    """A pattern of names; a short one counts only as a whole word."""
+    any_of = "|".join(map(re.escape, names))
+    return (
+        f"(?:{any_of})" if kind == "distinct" else rf"(?<![A-Za-z0-9])(?:{any_of})(?![A-Za-z0-9])"
+    )

@@ -70,11 +70,11 @@ def redact(report: Report, users: Collection[str] = ()) -> Report:
 def _named(value: Any) -> Iterator[tuple[str, Kind]]:
     """Every name, and what it is the name of."""
     if isinstance(value, msgspec.Struct):
-        for field in msgspec.structs.fields(value):
-            one = getattr(value, field.name)
-            if kind := _kind(value, field.name):
+        for field in value.__struct_fields__:
+            one = getattr(value, field)
+            if kind := _kind(value, field):
                 yield from ((text, kind) for text in _texts(one))
-            elif field.name == "parameters":
+            elif field == "parameters":
                 named = ((one.get(name), kind) for name, kind in _PARAMETERS.items())
                 yield from ((text, kind) for text, kind in named if isinstance(text, str))
             else:

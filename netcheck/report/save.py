@@ -46,7 +46,7 @@ def save(path: Path, text: str | bytes) -> None:
     except OSError as error:
         raise ReportError(_sentence(path, error)) from None
     except ValueError:  # a NUL in the name
-        raise ReportError(f"{path!r} is not a file name.") from None
+        raise ReportError(f"{str(path)!r} is not a file name.") from None
 
 
 def _replace(target: Path, data: bytes) -> None:

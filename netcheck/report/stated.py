@@ -63,6 +63,8 @@ def _measured(name: Any, value: Any) -> str:
     unit = _UNIT.search(str(name))
     if name == "losses":
         return _cut([str(count) for count in value])  # counts, and no port numbers
+    if name == "jitters_ms":
+        return f"{_cut(['–' if each is None else _value(each) for each in value])} ms"
     return f"{_value(value)} {unit[1]}" if unit else _value(value)
 
 

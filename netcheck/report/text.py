@@ -18,19 +18,13 @@ from netcheck.report.editors import add_editors
 from netcheck.report.model import Feature, Finding, Report, Severity, Verdict
 from netcheck.report.network import add_network
 from netcheck.report.page import Page, clean
+from netcheck.report.scope import this_computer_alone
 from netcheck.report.stated import milliseconds
+from netcheck.report.verdicts import VERDICTS
 from probes.observation import Control, NameLookup, StunSeen
 
 if TYPE_CHECKING:
     from rich.text import Text
-
-# sign, ASCII sign, style
-SIGNS: dict[Verdict, tuple[str, str, str]] = {
-    "works": ("✓", "+", "green"),
-    "limited": ("~", "~", "yellow"),
-    "fails": ("✗", "x", "bold red"),
-    "unknown": ("?", "?", "magenta"),
-}
 
 # Before a list of titles, which may be nouns or verbs: no grammar joins the two.
 _LABELS: dict[Verdict, str] = {
@@ -116,7 +110,7 @@ def summary(report: Report) -> str:
             text = f"of {len(report.features)} features, {_listed(counts)}"
         case verdicts:
             text = "; ".join(f"{_LABELS[each]}: {', '.join(titles[each])}" for each in verdicts)
-    if report.server.embedded:
+    if this_computer_alone(report):
         text += " – on this computer alone"
     return f"{text[:1].upper()}{text[1:]}."
 
@@ -136,6 +130,10 @@ def warnings(report: Report) -> list[str]:
     said = []
     if report.server.embedded:
         said.append("This tested this computer alone, not your network: no server was named.")
+    elif this_computer_alone(report):
+        said.append(
+            "This tested this computer alone, not your network: the echo server runs on it, too."
+        )
     if not report.complete:
         said.append("The check was not finished, so some of this is missing.")
     return said
@@ -158,8 +156,7 @@ def _add_features(page: Page, report: Report, titles: Mapping[str, str]) -> None
 
 
 def _verdict(page: Page, verdict: Verdict) -> Text:
-    sign, plain, style = SIGNS[verdict]
-    return page.sign(sign, plain, verdict, style)
+    return page.sign(VERDICTS[verdict], verdict)
 
 
 def _add_remedies(page: Page, report: Report) -> None:

@@ -116,6 +116,7 @@ class Stream:
             rtcp_sent=self._reports_sent,
             source=str(self._source) if self._source else None,
             longest_gap_ms=_ms(count.longest_gap_s),
+            jitters_ms=tuple(map(_ms, count.jitters_s(end.planned, end.shape.packets_per_s))),
         )
 
     def _hear(self, data: bytes, source: Address, now_s: float) -> None:

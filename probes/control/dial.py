@@ -43,6 +43,16 @@ GOODBYE_S = 0.01
 """Time to send our goodbye; the server's is not waited for, the report is."""
 
 
+_NO_AUTHORITY = "no authority that this computer trusts vouches for it"
+_DISTRUSTED = {
+    9: "it is not valid yet",
+    10: "it has expired",
+    62: "it is for another name",
+    64: "it is for another name",  # for an address that it does not name
+}
+"""By OpenSSL's X509_V_ERR_… (openssl-verification-options): a wrong clock is no false authority."""
+
+
 class Dialled(msgspec.Struct):
     """An open control connection and how it was reached."""
 
@@ -213,9 +223,13 @@ async def _try(
     )
 
 
+class _LeadsElsewhere(ValueError):
+    pass
+
+
 async def _stay(*_: object) -> None:
     """Nothing is sent to where only the server says: aiohttp would follow a redirect."""
-    raise ValueError("it leads elsewhere")
+    raise _LeadsElsewhere
 
 
 def _fingerprint(opened: aiohttp.ClientWebSocketResponse) -> str | None:
@@ -265,9 +279,8 @@ def _failure(way: Way, error: BaseException) -> ControlAttempt:
         case aiohttp.ClientProxyConnectionError():
             return _attempt(way, "proxy-refused", "the proxy could not be reached")
         case aiohttp.ClientConnectorCertificateError():
-            return _attempt(
-                way, "wrong-certificate", "no authority that this computer trusts vouches for it"
-            )
+            code = getattr(error.certificate_error, "verify_code", 0)
+            return _attempt(way, "wrong-certificate", _DISTRUSTED.get(code, _NO_AUTHORITY))
         case aiohttp.WSServerHandshakeError():
             if error.status == 426:
                 return _attempt(way, "other-version")
@@ -286,8 +299,10 @@ def _failure(way: Way, error: BaseException) -> ControlAttempt:
             | aiohttp.ClientOSError()
         ):
             return _attempt(way, "not-netcheck", "it ended the connection")
+        case _LeadsElsewhere():
+            return _attempt(way, "not-netcheck", "it leads elsewhere")
         case aiohttp.ClientError() | ValueError():
-            return _attempt(way, "not-netcheck", type(error).__name__)
+            return _attempt(way, "not-netcheck", "its answer is no proper HTTP")
         case OSError():
             return _os_failure(way, error)
     return _attempt(way, "not-netcheck")

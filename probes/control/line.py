@@ -50,6 +50,10 @@ CALLED_UNREAD_MAX = 4096
 UNREAD_MAX = 16
 """Other replies: three belong to a request at the most."""
 
+SAID_MAX, SAID_PER_S = 5000, 1000
+"""Messages of a server: so many at any time, and so many more a second.  Honest ones bring 25
+heartbeats and 200 calls a second, 1000 calls in all; a flood would leave no time for Cancel."""
+
 _M = TypeVar("_M", bound=messages.Message)
 
 
@@ -248,8 +252,13 @@ class Line:
     async def _read(self) -> None:
         from aiohttp import WSMsgType
 
+        began, said = time.monotonic(), 0
         while True:
             received: WSMessage = await self._dialled.socket.receive()
+            said += 1
+            if said > SAID_MAX + SAID_PER_S * (time.monotonic() - began):
+                self._end("the server said far more than it was asked")
+                return
             if received.type is not WSMsgType.TEXT:
                 self._end(
                     "the server ended the control connection"

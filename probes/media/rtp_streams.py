@@ -281,6 +281,7 @@ class _Stream:
             rtcp_received=told.rtcp_received,
             source=_endpoint(told.source),
             losses=told.losses if sum(told.losses) <= self.end.planned else (),
+            jitters_ms=tuple(map(_plausible, told.jitters_ms)),
         )
 
     def _came_too_late(self, told: messages.MediaCount) -> bool:
@@ -295,7 +296,9 @@ class _Stream:
         facts = self._stream("inbound", began, took_s, untested)
         # A server that does not hear us may send fewer than planned.
         last = told.sent if told else self.end.planned
-        missing = count.losses(max(last, count.reached), self.end.shape.packets_per_s)
+        whole, packets_per_s = max(last, count.reached), self.end.shape.packets_per_s
+        missing = count.losses(whole, packets_per_s)
+        jitters_s = count.jitters_s(whole, packets_per_s)
         sent = max((told.sent if told else count.expected) - missing.early, count.received)
         return msgspec.structs.replace(
             facts,
@@ -312,6 +315,7 @@ class _Stream:
             rtcp_received=self.end.reports_heard,
             source=self._source,
             losses=missing.by_quarter if told else (),
+            jitters_ms=tuple(map(_ms, jitters_s)) if told else (),
         )
 
     def _stream(

@@ -13,6 +13,9 @@ class MediaStream(Observation, frozen=True, kw_only=True, tag="media"):
     ``early`` are packets before the first that arrived, which met a NAT or firewall that did
     not know the stream yet; they are not in ``sent``.  If none arrived, all are in ``sent``.
     ``late``: slower than the quickest by more than 60 ms; ``gaps``: runs of lost packets.
+    ``jitters_ms``: the mean change of the transit time (|D| of section 6.4.1) in each quarter
+    second, None where nothing tells it; empty where the receiver did not say.  ``jitter_ms`` is
+    the same, smoothed, at the stream's end.
     """
 
     kind: Literal["audio", "video"]
@@ -34,4 +37,5 @@ class MediaStream(Observation, frozen=True, kw_only=True, tag="media"):
     payload_bytes: int = 0
     source: str | None = None
     losses: tuple[int, ...] = ()  # packets lost in each quarter second, for a picture
+    jitters_ms: tuple[float | None, ...] = ()  # likewise
     untested: str = ""

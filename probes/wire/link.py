@@ -17,6 +17,9 @@ CONTROL_PORT = 8463
 CONTROL_PORTS = (CONTROL_PORT, 443)  # tried where no port is given: 443 passes nearly everywhere
 ALSO_MOST = 4  # a server has one other address for each IP version; twice that is plenty
 _LONGEST = 512
+_AROUND = "\"'<>‘’“”„«»"
+"""What a link stands in, in a command or a mail.  A mail also breaks its last part, the longest."""
+_COMMAND = "netcheck check --server"  # the line that a server prints, pasted whole
 _NAME = re.compile(r"(?!-)[^\s/\\:@\[\]#?%,\"'<>]{1,253}")
 _ZONE = re.compile(r"[A-Za-z0-9._-]{1,64}")  # RFC 6874 section 2, as far as systems use it
 
@@ -52,6 +55,8 @@ def is_address(host: str) -> bool:
 def parse(text: str) -> Link:
     """Read what a user gave as the server.  Raises LinkError with one sentence."""
     given = text.strip()
+    if SCHEME in given.lower():
+        given = given.removeprefix(_COMMAND).strip().strip(_AROUND).strip()
     if not given:
         raise LinkError(
             "The echo server is empty; give a host name, an address or a netcheck:// link."
@@ -72,9 +77,9 @@ def parse(text: str) -> Link:
         rest, mark, fingerprint = given[len(SCHEME) :].partition("#")
         rest, query, further = rest.partition("?")
         if query:
-            also = _also(further, given)
-        rest = rest.rstrip("/")
-        fingerprint = fingerprint.replace(":", "").lower() if mark else None
+            also = _also(further.strip(), given)
+        rest = rest.strip().rstrip("/")
+        fingerprint = "".join(re.split(r"[:\s]+", fingerprint)).lower() if mark else None
         if fingerprint is not None and not re.fullmatch(r"[0-9a-f]{64}", fingerprint):
             raise LinkError(
                 f"The fingerprint in {_shown(given)} must be 64 hexadecimal digits; "
@@ -105,16 +110,28 @@ def _split(rest: str, given: str) -> tuple[str, tuple[int, ...]]:
         host, bracket, tail = rest[1:].partition("]")
         if not bracket or (tail and not tail.startswith(":")) or not is_address(host):
             raise LinkError(f"{_shown(given)} has no valid IPv6 address between the brackets.")
-        return host, _ports(tail[1:], given) if tail else ()
+        return _of_one_computer(host), _ports(tail[1:], given) if tail else ()
     if is_address(rest):
-        return rest, ()
+        return _of_one_computer(rest), ()
     host, colon, tail = rest.partition(":")
     if not _NAME.fullmatch(host) or not host.isprintable() or _looks_like_a_bad_address(host):
         raise LinkError(
             f"{_shown(given)} is not a host; give a name such as echo.example.org, "
             "an address, or HOST:PORT."
         )
+    if is_address(host):
+        _of_one_computer(host)
     return host, _ports(tail, given) if colon else ()
+
+
+def _of_one_computer(address: str) -> str:
+    """The address, unless it stands for all or for many.  Raises LinkError."""
+    parsed = ipaddress.ip_address(address)
+    if parsed.is_unspecified or parsed.is_multicast or str(parsed) == "255.255.255.255":
+        raise LinkError(
+            f"{_shown(address)} is no single computer's address; give the echo server's own."
+        )
+    return address
 
 
 def _looks_like_a_bad_address(host: str) -> bool:

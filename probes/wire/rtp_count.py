@@ -15,7 +15,7 @@ keeps 60 ms of sound in reserve: two frames of G.723.1."""
 SPAN_MAX = 1 << 15
 """Packets by which a sequence number may be ahead or behind: more cannot be told apart."""
 
-LOSSES_PER_S = 4  # a picture of the losses has a bar for each quarter second
+QUARTERS_PER_S = 4  # a picture of losses and jitter has a bar for each quarter second
 
 
 class Losses(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +54,7 @@ class Count:
         self._transit_s = 0.0
         self._last_arrival_s = 0.0
         self._transits: list[float] = []
+        self._changes: list[tuple[int, float]] = []  # of the transit time, by packet
         self._reported = (0, 0)  # expected and received at the last report
 
     def heard(self, sequence: int, timestamp: int, arrival_s: float) -> bool:
@@ -72,7 +73,7 @@ class Count:
             self._highest = index
         else:
             self.reordered += 1
-        self._time(timestamp, arrival_s)
+        self._time(index, timestamp, arrival_s)
         return True
 
     @property
@@ -120,15 +121,28 @@ class Count:
         """What is missing of a stream of ``sent`` packets at ``packets_per_s``."""
         start = self._lowest if self._lowest < sent else 0
         missing = [i for i in range(start, sent) if i not in self._seen]
-        bars = [0] * -(-sent * LOSSES_PER_S // packets_per_s)
+        bars = [0] * _quarters(sent, packets_per_s)
         for index in missing:
-            bars[index * LOSSES_PER_S // packets_per_s] += 1
+            bars[index * QUARTERS_PER_S // packets_per_s] += 1
         return Losses(
             early=start,
             lost=len(missing),
             gaps=sum(i == start or i - 1 in self._seen for i in missing),
             by_quarter=tuple(bars),
         )
+
+    def jitters_s(self, sent: int, packets_per_s: int) -> tuple[float | None, ...]:
+        """The jitter of each quarter second of the same stream, in seconds.
+
+        That is the mean of |D| (RFC 3550 section 6.4.1) over the packets that were sent in it:
+        ``jitter_s`` smooths the same |D| over all that came before, and so remembers for half a
+        second what is over.  None where no packet arrived with another before it.
+        """
+        changes: list[list[float]] = [[] for _ in range(_quarters(sent, packets_per_s))]
+        for index, change_s in self._changes:
+            if index < sent:
+                changes[index * QUARTERS_PER_S // packets_per_s].append(change_s)
+        return tuple(sum(each) / len(each) if each else None for each in changes)
 
     def _index(self, sequence: int) -> int | None:
         """Which packet of the stream this is, from 0: the number nearest to the highest so
@@ -138,7 +152,7 @@ class Count:
         index = near + (off if off < SPAN_MAX else off - 0x10000)
         return index if 0 <= index < self._planned else None
 
-    def _time(self, timestamp: int, arrival_s: float) -> None:
+    def _time(self, index: int, timestamp: int, arrival_s: float) -> None:
         """Jitter as in appendix A.8, in seconds: J += (|D| - J) / 16."""
         if self._timestamp is None:
             self._timestamp = timestamp
@@ -149,9 +163,16 @@ class Count:
         if self.jitter_s is None:
             self.jitter_s = 0.0
         else:
-            self.jitter_s += (abs(transit - self._transit_s) - self.jitter_s) / 16
+            change = abs(transit - self._transit_s)
+            self._changes.append((index, change))
+            self.jitter_s += (change - self.jitter_s) / 16
             gap = max(0.0, arrival_s - self._last_arrival_s)
             self.longest_gap_s = max(gap, self.longest_gap_s or 0.0)
         self._transit_s = transit
         self._last_arrival_s = arrival_s
         self._transits.append(transit)
+
+
+def _quarters(sent: int, packets_per_s: int) -> int:
+    """The quarter seconds in which ``sent`` packets leave, the last one begun."""
+    return -(-sent * QUARTERS_PER_S // packets_per_s)

@@ -112,7 +112,7 @@ def fed(decoder: Decoder, case: Case, tally: Tally) -> str:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
     except TooSlow:
         return f"more than {AT_MOST_S} s"
-    except Exception as error:
+    except Exception as error:  # any but a WireError, which is caught within, is the finding
         frames = traceback.extract_tb(error.__traceback__)
         place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}"
         return f"{type(error).__name__}: {error} ({place})"

@@ -1,8 +1,9 @@
 """Carries Ethernet frames between two interfaces, each way later by some time.
 
-Each frame waits `one_way_s` and up to `jitter_s` more, evenly spread, without overtaking. Of all
-frames, the share `reorder` waits REORDER_S longer, so that later ones overtake it, and the share
-`duplicate` goes out twice.
+Each frame waits `one_way_s` and up to `jitter_s` more, evenly spread, without overtaking; with
+`jitter_frames` only so many of the first ones in each direction wait for more. Of all frames, the
+share `reorder` waits REORDER_S longer, so that later ones overtake it, and the share `duplicate`
+goes out twice.
 
 For kernels without netem. It reads packet sockets rather than TUN devices: they keep frames
 whole, checksum and segmentation state included, and need no device file, so they also work in
@@ -57,6 +58,7 @@ class Wire(NamedTuple):
 
     one_way_s: float
     jitter_s: float = 0
+    jitter_frames: int | None = None
     reorder: float = 0
     duplicate: float = 0
 
@@ -69,10 +71,14 @@ class Queue:
         self._frames: list[tuple[float, int, bytes]] = []
         self._order = itertools.count()
         self._latest = 0.0
+        self._left = wire.jitter_frames
 
     def add(self, now: float, frame: bytes) -> None:
         wire = self._wire
-        due = now + wire.one_way_s - EARLY_S + random.uniform(0, wire.jitter_s)
+        due = now + wire.one_way_s - EARLY_S
+        if self._left is None or self._left > 0:
+            due += random.uniform(0, wire.jitter_s)
+            self._left = None if self._left is None else self._left - 1
         # jitter alone keeps the order: a frame is never due before the one ahead of it
         self._latest = due = max(due, self._latest)
         if random.random() < wire.reorder:

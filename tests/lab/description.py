@@ -161,7 +161,8 @@ class Network:
 
     `loss_percent` drops packets between the router and the server, in `loss_direction`; the
     resolver is before that point. The delayed link (`rtt_ms` above 0) holds a frame back by up to
-    `jitter_ms` more, lets `reorder_percent` be overtaken, and doubles `duplicate_percent`.
+    `jitter_ms` more (with `jitter_frames`: only so many of the first ones each way), lets
+    `reorder_percent` be overtaken, and doubles `duplicate_percent`.
     """
 
     nat: bool = True
@@ -195,6 +196,7 @@ class Network:
     inbound_refresh: bool = True
     rtt_ms: float = 0
     jitter_ms: float = 0
+    jitter_frames: int | None = None
     reorder_percent: float = 0
     duplicate_percent: float = 0
     loss_percent: float = 0

@@ -237,6 +237,7 @@ class Lab:
             wire = {
                 "one_way_s": network.rtt_ms / 2000,
                 "jitter_s": network.jitter_ms / 1000,
+                "jitter_frames": network.jitter_frames,
                 "reorder": network.reorder_percent / 100,
                 "duplicate": network.duplicate_percent / 100,
             }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,12 +16,15 @@ from netcheck import plan, profile
 from netcheck.diagnosis import call_findings, calls, media, ports
 from netcheck.diagnosis.clue import Clue
 from netcheck.diagnosis.facts import Facts
+from netcheck.drawing import media as drawn_media
+from netcheck.drawing.drawing import LIGHT, Drawing
 from netcheck.report.model import Stream
 from probes.observation import AnyObservation, MediaStream
 from tests.lab import firewall
 from tests.lab.description import PUBLIC, SERVER, Forward, Network
 from tests.lab.network import Lab
 from tests.lab.scenarios import served
+from tests.netcheck.report.samples import all_good
 
 if sys.platform != "linux":
     raise ImportError("the lab is made of Linux network namespaces")
@@ -202,6 +207,42 @@ def test_a_way_that_jitters_swaps_and_doubles() -> None:
         assert all(s.jitter_ms and 2 < s.jitter_ms < 30 for s in both)
         assert sum(s.reordered for s in both) > 0
         assert sum(s.duplicates for s in both) > 0
+
+
+def test_a_way_that_is_uneven_for_half_the_time_shows_when() -> None:
+    """Of some 85 frames a second each way the first 170 wait for up to 60 ms, those of the
+    control connection among them: jitter for the first second at least, none in the last one."""
+    facts = heard(Network(nat=False, rtt_ms=40, jitter_ms=60, jitter_frames=170), SECONDS)
+    for name, stream in stated(facts).items():
+        assert stream.received == stream.sent, name
+        assert len(stream.jitters_ms) == len(stream.losses) == 12
+        told = [jitter for jitter in stream.jitters_ms if jitter is not None]
+        assert len(told) == 12
+        early, late = statistics.median(told[:4]), statistics.median(told[8:])
+        assert early > 4, (name, told)
+        assert late < IDLE_JITTER_MS, (name, told)
+        # The number for the whole stream, which is that of its end, does not show it.
+        assert stream.jitter_ms is not None
+        assert stream.jitter_ms < early / 2
+        (drawn,) = (p for p in _picture(facts).parts if p.name == NAMES[name])
+        assert re.search(r"most uneven at [01](\.\d+)? s", drawn.words), drawn.words
+
+
+NAMES = {
+    "audio-outbound": "Audio to others",
+    "audio-inbound": "Audio to you",
+    "video-outbound": "Video to others",
+    "video-inbound": "Video to you",
+}
+
+
+def _picture(facts: Facts) -> Drawing:
+    report = msgspec.structs.replace(
+        all_good(), media=media.judge(facts), observations=list(facts.media)
+    )
+    drawing = drawn_media.draw(report, LIGHT)
+    assert drawing is not None
+    return drawing
 
 
 def test_the_server_stops_being_reached_half_way() -> None:

@@ -356,6 +356,7 @@ def _absurd_counts(message: messages.Message) -> Iterator[messages.Message]:
                 number=number, sent=_HUGE, received=_HUGE, lost=_HUGE, duplicates=_HUGE,
                 reordered=_HUGE, early=_HUGE, late=_HUGE, gaps=_HUGE, losses=(_HUGE,) * 128,
                 jitter_ms=1e300, rtt_ms=1e300, rtcp_received=_HUGE, source=_STRANGE,
+                jitters_ms=(1e300,) * 128,
             )
             for number in (1, 2, 65535)
         )  # fmt: skip
@@ -370,6 +371,7 @@ def _plausible_counts(message: messages.Message) -> Iterator[messages.Message]:
             msgspec.structs.replace(
                 one, sent=0, received=1, lost=_HUGE, reordered=_HUGE, late=_HUGE, gaps=_HUGE,
                 duplicates=_HUGE, losses=(_HUGE,) * 128, jitter_ms=1e300, source=_STRANGE,
+                jitters_ms=(1e300, None) * 64,
             )
             for one in message.streams
         )  # fmt: skip

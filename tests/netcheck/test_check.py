@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import ipaddress
 import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from jsonschema import Draft202012Validator
 
 from netcheck import plan, profile
@@ -334,7 +340,7 @@ async def met(folder: Path, name: str) -> Report | BaseException:
     try:
         async with strange(folder, name) as link, asyncio.timeout(BOUND_S):
             return await checking(link).run()
-    except Exception as error:
+    except Exception as error:  # for the test of that name to show
         return error
 
 
@@ -450,6 +456,53 @@ async def test_without_a_fingerprint_a_self_made_certificate_is_refused(folder: 
     sound(trusting)
 
 
+def _vouched_for(folder: Path, at: str, first_day: int, last_day: int) -> Path:
+    """A certificate for this address and its key; days are counted from now."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "echo")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + timedelta(days=first_day))
+        .not_valid_after(now + timedelta(days=last_day))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(at))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    kind = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    file = folder / "server.pem"
+    file.write_bytes(
+        key.private_bytes(*kind, serialization.NoEncryption())
+        + made.public_bytes(serialization.Encoding.PEM)
+    )
+    return file
+
+
+@pytest.mark.parametrize(
+    ("days", "named", "words"),
+    [
+        ((-9, -1), True, "it has expired"),
+        ((1, 9), True, "it is not valid yet"),
+        ((-1, 9), False, "it is for another name"),
+    ],
+)
+async def test_what_is_wrong_with_a_certificate_that_an_authority_vouches_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, days: tuple[int, int], named: bool, words: str
+) -> None:
+    at = address()
+    pem = _vouched_for(folder, at if named else "192.0.2.1", *days)
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    async with hostile.answers(200)(at, certificate.context(pem)) as port:
+        report = await checking(Link(at, (port,))).run()
+    assert f"({words})" in str(report.findings[0].parameters["detail"])
+
+
 async def test_a_redirect_leads_nowhere(folder: Path) -> None:
     """Nothing is ever sent to an address that only the server named."""
     asked: list[bytes] = []
@@ -468,6 +521,8 @@ async def test_a_redirect_leads_nowhere(folder: Path) -> None:
     assert asked == []
     sound(report)
     assert not report.server.reached
+    detail = str(report.findings[0].parameters["detail"])
+    assert detail.endswith("what answers there is not a netcheck server (it leads elsewhere)")
 
 
 # Strangers on the tested ports

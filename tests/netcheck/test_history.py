@@ -99,6 +99,18 @@ def test_only_its_owner_may_read_it(history: History) -> None:
     assert history.path.stat().st_mode & 0o077 == 0
 
 
+def test_a_user_without_a_home_folder_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    import platformdirs
+
+    def unknown(*_: object, **__: object) -> Path:
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.delenv("NETCHECK_DATA_DIR", raising=False)
+    monkeypatch.setattr(platformdirs, "user_data_path", unknown)
+    with pytest.raises(HistoryError, match=r"no-home-folder.*NETCHECK_DATA_DIR"):
+        History().entries()
+
+
 def test_the_folder_can_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NETCHECK_DATA_DIR", str(tmp_path / "a" / "b"))
     History().add(all_good())
@@ -153,8 +165,8 @@ def test_an_older_database_is_brought_up_to_date(
         "ALTER TABLE checks ADD COLUMN place TEXT; CREATE TABLE later (a)",
     )
     monkeypatch.setattr(module, "_MIGRATIONS", later)
-    monkeypatch.setattr(module, "VERSION", 2)
-    assert [entry.id for entry in history.entries()] == [all_good().id]
+    newer = History(history.path.parent)
+    assert [entry.id for entry in newer.entries()] == [all_good().id]
     with sqlite3.connect(history.path) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (2,)
         assert db.execute("SELECT place FROM checks").fetchall() == [(None,)]
@@ -224,12 +236,58 @@ def test_a_running_check_is_listed_and_not_deleted(history: History) -> None:
     assert history.delete() == 0
 
 
+def test_unfinished_checks_are_kept_up_to_a_bound(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_UNFINISHED", 2)
+    monkeypatch.setattr(module, "_born", lambda process: 0.0)  # so long ago that none of it lives
+    for name in ("first", "second", "third"):
+        history.begin(name, "2026-05-01T10:00:00Z", b"{}")
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "MOST_UNFINISHED", 2)
+    history.begin("runs", "2026-05-01T10:00:00Z", b"{}")
+    states = {entry.id: entry.state for entry in history.entries()}
+    assert states == {"second": "unfinished", "third": "unfinished", "runs": "running"}
+
+
 def test_what_goes_wrong_with_the_history_is_told_at_the_end(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     keeper = Keeper(History(tmp_path / "file"), begun_now(()))
     keeper.observe(all_good().observations[0])
     with pytest.raises(HistoryError):
         keeper.finish(all_good())
+
+
+def test_a_full_disk_that_has_room_again_loses_nothing(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = [True]
+    begin = history.begin
+
+    def beginning(check: str, started_at: str, begun: bytes) -> None:
+        if full.pop() if full else False:
+            raise HistoryError("The disk is full.")
+        begin(check, started_at, begun)
+
+    monkeypatch.setattr(history, "begin", beginning)
+    keeper = Keeper(history, begun_now(profile.built_in()))
+    for observation in behind_nat().observations:
+        keeper.observe(observation)
+    keeper._end()
+    assert not full
+    assert history.report(keeper.id).observations == behind_nat().observations
+
+
+def test_part_of_an_unfinished_check_that_is_damaged_costs_no_other(history: History) -> None:
+    one, other = behind_nat().observations[:2]
+    keeper = Keeper(history, begun_now(profile.built_in()))
+    keeper.observe(one)
+    keeper._end()
+    history.observed(keeper.id, msgspec.json.encode([other]), "", "")
+    with sqlite3.connect(history.path) as db:
+        db.execute("UPDATE observed SET observations = x'789c00' WHERE number = 0")
+    db.close()
+    assert history.report(keeper.id).observations == [other]
 
 
 _OBSERVING = """

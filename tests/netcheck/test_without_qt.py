@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from netcheck.report import json
+from tests.netcheck.report.samples import all_good
+
 
 @pytest.fixture
 def without_qt(tmp_path: Path) -> list[str]:
@@ -45,7 +48,15 @@ def test_a_check_runs(without_qt: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["kb", "list"], ["profiles", "list"], ["history", "list"]]
+    "words",
+    [
+        ["--help"],
+        ["check", "--help"],
+        ["report", "convert", "--help"],
+        ["kb", "list"],
+        ["profiles", "list"],
+        ["history", "list"],
+    ],
 )
 def test_the_other_commands_run(
     without_qt: list[str], words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -75,3 +86,35 @@ def test_the_window_says_what_is_missing(without_qt: list[str]) -> None:
     assert done.returncode == 2
     assert "netcheck check" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    file = tmp_path / "report.json"
+    file.write_text(json.render(all_good()), encoding="utf-8")
+    return file
+
+
+def test_the_other_formats_are_made(without_qt: list[str], saved: Path) -> None:
+    for name in ("html", "json", "text"):
+        done = run([*without_qt, "netcheck", "report", "convert", str(saved), "--format", name])
+        assert done.returncode == 0, done.stderr
+        assert done.stdout
+
+
+def test_no_pdf_is_one_sentence_before_anything_is_done(
+    without_qt: list[str], saved: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "r.pdf"
+    # A server that does not exist: the sentence comes before it is looked for.
+    for words in (
+        ["check", "--server", "server.invalid", "--keep"],
+        ["report", "convert", str(tmp_path / "none.json")],
+        ["report", "convert", str(saved)],
+    ):
+        done = run([*without_qt, "netcheck", *words, "--format", "pdf", "--output", str(output)])
+        assert done.returncode == 2
+        assert done.stdout == ""
+        assert "install PySide6-Essentials, or use --format html" in done.stderr
+        assert done.stderr.count("\n") == 1
+        assert not output.exists()

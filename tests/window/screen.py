@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import select
-import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +15,10 @@ READY_S = 30.0
 POLL_S = 0.05
 """Between two looks at the screen: a person looks as often."""
 
-THERE = all(map(shutil.which, ("Xvfb", "xdotool")))
+_PASTE = (
+    "import sys; from PySide6.QtGui import QGuiApplication; a = QGuiApplication([]); "
+    "sys.stdout.write(a.clipboard().text())"
+)
 
 
 class ScreenError(Exception):
@@ -25,8 +28,14 @@ class ScreenError(Exception):
 class Person:
     """Types, clicks and reads titles on one screen."""
 
-    def __init__(self, display: str) -> None:
+    def __init__(self, display: str, server: subprocess.Popen[bytes]) -> None:
+        """``server``: the process of the screen."""
         self.display = display
+        self.server = server
+
+    def ended(self) -> bool:
+        """Whether the screen is gone."""
+        return self.server.poll() is not None
 
     def environment(self, home: Path) -> dict[str, str]:
         """For a program that is to open its window here, with a home of its own."""
@@ -68,6 +77,14 @@ class Person:
     def clicks(self, x: int, y: int) -> None:
         self._do("mousemove", str(x), str(y), "click", "1")
 
+    def clipboard(self) -> str:
+        """What any other program would paste."""
+        environment = {**os.environ, "DISPLAY": self.display, "QT_QPA_PLATFORM": "xcb"}
+        return subprocess.run(
+            [sys.executable, "-c", _PASTE], env=environment,
+            capture_output=True, text=True, check=False, timeout=READY_S,
+        ).stdout  # fmt: skip
+
     def goes_to(self, window: str) -> None:
         """There is no window manager that would give it the keyboard."""
         self._do("windowfocus", "--sync", window)
@@ -86,10 +103,10 @@ class Person:
 
 
 @contextmanager
-def screen(size: str = "1280x900x24") -> Iterator[Person]:
-    """A screen of its own, gone at the end."""
+def screen(*options: str, size: str = "1280x900x24") -> Iterator[Person]:
+    """A screen of its own, with these options of Xvfb, gone at the end."""
     reading, writing = os.pipe()
-    argv = ["Xvfb", "-displayfd", str(writing), "-screen", "0", size, "-nolisten", "tcp"]
+    argv = ["Xvfb", "-displayfd", str(writing), "-screen", "0", size, "-nolisten", "tcp", *options]
     with subprocess.Popen(
         argv, pass_fds=(writing,), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as server:
@@ -97,7 +114,7 @@ def screen(size: str = "1280x900x24") -> Iterator[Person]:
         try:
             if not select.select([reading], [], [], READY_S)[0]:
                 raise ScreenError("Xvfb does not start")
-            yield Person(f":{os.read(reading, 16).decode().strip()}")
+            yield Person(f":{os.read(reading, 16).decode().strip()}", server)
         finally:
             os.close(reading)
             server.terminate()

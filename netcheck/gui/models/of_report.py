@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import msgspec
-from PySide6.QtCore import QCoreApplication
 
+from netcheck import kb
 from netcheck.gui.models.table import Column, Table
+from netcheck.gui.words import said, translate
 from netcheck.protocols import in_words
 from netcheck.report import calls as report_calls
 from netcheck.report.details import kind, other_end
-from netcheck.report.model import Editor, EditorDialogue, PlacedCall, Port, Report, Stream
+from netcheck.report.model import (
+    Editor,
+    EditorDialogue,
+    PlacedCall,
+    Port,
+    Report,
+    Severity,
+    Stream,
+)
 from netcheck.report.stated import known, milliseconds, without
 from probes.observation import AnyObservation
 
@@ -21,6 +30,16 @@ class Fact(msgspec.Struct, frozen=True):
     name: str
     value: str
     evidence: tuple[str, ...] = ()
+
+
+class Remedied(msgspec.Struct, frozen=True):
+    """A finding and the first thing to do about it."""
+
+    severity: Severity
+    title: str
+    affects: str
+    remedy: str
+    evidence: tuple[str, ...]
 
 
 class EditorRow(msgspec.Struct, frozen=True):
@@ -35,20 +54,31 @@ class EditorRow(msgspec.Struct, frozen=True):
     evidence: tuple[str, ...]
 
 
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("Tables", text)
-
-
 def ports() -> Table[Port]:
     return Table(
         (
-            Column(_tr("State"), lambda p: p.state),
-            Column(_tr("Direction"), kind),
-            Column(_tr("Port"), lambda p: f"{p.port}{other_end(p)}", lambda p: p.port, number=True),
-            Column(_tr("Round trip"), lambda p: _ms(p.rtt_ms), lambda p: p.rtt_ms, number=True),
-            Column(_tr("Tries"), lambda p: str(p.attempts), lambda p: p.attempts, number=True),
-            Column(_tr("Reached the server"), lambda p: _yes(p.reached_server)),
-            Column(_tr("Why"), lambda p: p.why),
+            Column(translate("Tables", "State"), lambda p: said(p.state)),
+            Column(translate("Tables", "Direction"), kind),
+            Column(
+                translate("Tables", "Port"),
+                lambda p: f"{p.port}{other_end(p)}",
+                lambda p: p.port,
+                number=True,
+            ),
+            Column(
+                translate("Tables", "Round trip"),
+                lambda p: _ms(p.rtt_ms),
+                lambda p: p.rtt_ms,
+                number=True,
+            ),
+            Column(
+                translate("Tables", "Tries"),
+                lambda p: str(p.attempts),
+                lambda p: p.attempts,
+                number=True,
+            ),
+            Column(translate("Tables", "Reached the server"), lambda p: _yes(p.reached_server)),
+            Column(translate("Tables", "Why"), lambda p: p.why),
         ),
         evidence=lambda p: (p.observation,) if p.observation else (),
         verdict=lambda p: p.state,
@@ -58,9 +88,9 @@ def ports() -> Table[Port]:
 def facts() -> Table[Fact]:
     return Table(
         (
-            Column(_tr("About"), lambda f: f.about),
-            Column(_tr("What"), lambda f: f.name),
-            Column(_tr("Value"), lambda f: f.value),
+            Column(translate("Tables", "About"), lambda f: f.about),
+            Column(translate("Tables", "What"), lambda f: f.name),
+            Column(translate("Tables", "Value"), lambda f: f.value),
         ),
         evidence=lambda f: f.evidence,
     )
@@ -70,9 +100,9 @@ def facts_of(report: Report) -> list[Fact]:
     """What the report says of the computer, the server and the NAT."""
     rows: list[Fact] = []
     about = (
-        (_tr("This computer"), report.host, ()),
-        (_tr("Echo server"), report.server, ()),
-        (_tr("Address translation (NAT)"), report.nat, tuple(report.nat.evidence)),
+        (translate("Tables", "This computer"), report.host, ()),
+        (translate("Tables", "Echo server"), report.server, ()),
+        (translate("Tables", "Address translation (NAT)"), report.nat, tuple(report.nat.evidence)),
     )
     for title, struct, evidence in about:
         rows += [
@@ -80,11 +110,17 @@ def facts_of(report: Report) -> list[Fact]:
         ]
     for hop in report.path:
         said = ", ".join(said for _, _, said in known(hop, ("ttl",)))
-        rows.append(Fact(_tr("Way to the server"), _tr("hop %1").replace("%1", str(hop.ttl)), said))
+        rows.append(
+            Fact(
+                translate("Tables", "Way to the server"),
+                translate("Tables", "hop %1").replace("%1", str(hop.ttl)),
+                said,
+            )
+        )
     for transport, sample in (("UDP", report.dynamic_udp), ("TCP", report.dynamic_tcp)):
         if sample is not None:
             evidence = (sample.observation,) if sample.observation else ()
-            title = _tr("Dynamic %1 ports").replace("%1", transport)
+            title = translate("Tables", "Dynamic %1 ports").replace("%1", transport)
             rows += [
                 Fact(title, label, said, evidence)
                 for _, label, said in known(sample, ("observation",))
@@ -95,12 +131,12 @@ def facts_of(report: Report) -> list[Fact]:
 def editors() -> Table[EditorRow]:
     return Table(
         (
-            Column(_tr("Verdict"), lambda e: e.verdict),
-            Column(_tr("Protocol"), lambda e: e.name),
-            Column(_tr("Sent"), lambda e: e.sent),
-            Column(_tr("Arrived"), lambda e: e.received),
-            Column(_tr("Way opened"), lambda e: _yes(e.pinhole)),
-            Column(_tr("In words"), lambda e: e.reason),
+            Column(translate("Tables", "Verdict"), lambda e: said(e.verdict)),
+            Column(translate("Tables", "Protocol"), lambda e: e.name),
+            Column(translate("Tables", "Sent"), lambda e: e.sent),
+            Column(translate("Tables", "Arrived"), lambda e: e.received),
+            Column(translate("Tables", "Way opened"), lambda e: _yes(e.pinhole)),
+            Column(translate("Tables", "In words"), lambda e: e.reason),
         ),
         evidence=lambda e: e.evidence,
         verdict=lambda e: e.verdict,
@@ -128,17 +164,22 @@ def editors_of(rows: list[Editor]) -> list[EditorRow]:
 def calls() -> Table[PlacedCall]:
     return Table(
         (
-            Column(_tr("Set up"), lambda c: _yes(c.set_up)),
+            Column(translate("Tables", "Set up"), lambda c: _yes(c.set_up)),
             Column(
-                _tr("Direction"), lambda c: _tr("out") if c.direction == "outbound" else _tr("in")
+                translate("Tables", "Direction"),
+                lambda c: (
+                    translate("Tables", "out")
+                    if c.direction == "outbound"
+                    else translate("Tables", "in")
+                ),
             ),
-            Column(_tr("How far"), report_calls.how_far),
-            Column(_tr("Sound"), report_calls.hears),
-            Column(_tr("Picture"), report_calls.sees),
-            Column(_tr("Set up at"), lambda c: c.signalling or ""),
-            Column(_tr("Controlled at"), lambda c: c.control or ""),
-            Column(_tr("Data reached"), lambda c: _yes(c.data_reached)),
-            Column(_tr("Why"), lambda c: c.reason),
+            Column(translate("Tables", "How far"), report_calls.how_far),
+            Column(translate("Tables", "Sound"), report_calls.hears),
+            Column(translate("Tables", "Picture"), report_calls.sees),
+            Column(translate("Tables", "Set up at"), lambda c: c.signalling or ""),
+            Column(translate("Tables", "Controlled at"), lambda c: c.control or ""),
+            Column(translate("Tables", "Data reached"), lambda c: _yes(c.data_reached)),
+            Column(translate("Tables", "Why"), lambda c: c.reason),
         ),
         evidence=lambda c: c.evidence,
         verdict=lambda c: _SET_UP[c.set_up],
@@ -152,34 +193,120 @@ _SET_UP = {True: "works", False: "fails", None: "unknown"}
 def media() -> Table[Stream]:
     return Table(
         (
-            Column(_tr("Stream"), lambda s: _stream(s)),
-            Column(_tr("Sent"), lambda s: str(s.sent), lambda s: s.sent, number=True),
-            Column(_tr("Received"), lambda s: _text(s.received), lambda s: s.received, number=True),
-            Column(_tr("Loss"), lambda s: _percent(s.loss), lambda s: s.loss, number=True),
-            Column(_tr("Jitter"), lambda s: _ms(s.jitter_ms), lambda s: s.jitter_ms, number=True),
-            Column(_tr("Round trip"), lambda s: _ms(s.rtt_ms), lambda s: s.rtt_ms, number=True),
-            Column(_tr("Quality (MOS)"), lambda s: _text(s.mos), lambda s: s.mos, number=True),
+            Column(translate("Tables", "Stream"), lambda s: _stream(s)),
+            Column(
+                translate("Tables", "Sent"), lambda s: str(s.sent), lambda s: s.sent, number=True
+            ),
+            Column(
+                translate("Tables", "Received"),
+                lambda s: _text(s.received),
+                lambda s: s.received,
+                number=True,
+            ),
+            Column(
+                translate("Tables", "Loss"),
+                lambda s: _percent(s.loss),
+                lambda s: s.loss,
+                number=True,
+            ),
+            Column(
+                translate("Tables", "Jitter"),
+                lambda s: _ms(s.jitter_ms),
+                lambda s: s.jitter_ms,
+                number=True,
+            ),
+            Column(
+                translate("Tables", "Round trip"),
+                lambda s: _ms(s.rtt_ms),
+                lambda s: s.rtt_ms,
+                number=True,
+            ),
+            Column(
+                translate("Tables", "Quality (MOS)"),
+                lambda s: _text(s.mos),
+                lambda s: s.mos,
+                number=True,
+            ),
         ),
         evidence=lambda s: (s.observation,) if s.observation else (),
     )
+
+
+def findings() -> Table[Remedied]:
+    return Table(
+        (
+            Column(
+                translate("Tables", "Weight"),
+                lambda f: _weight(f.severity),
+                lambda f: _ORDER.index(f.severity),
+            ),
+            Column(translate("Tables", "What was found"), lambda f: f.title),
+            Column(translate("Tables", "Affects"), lambda f: f.affects),
+            Column(translate("Tables", "What to do"), lambda f: f.remedy),
+        ),
+        evidence=lambda f: f.evidence,
+        verdict=lambda f: _HARM[f.severity],
+    )
+
+
+def findings_of(report: Report) -> list[Remedied]:
+    """All of them: those without harm, too, which the answer leaves out."""
+    rows = []
+    for finding in report.findings:
+        affected = [each.title for each in report.features if finding.id in each.findings]
+        article = kb.find(finding.article)
+        remedy = kb.remedy(article, kb.values_of(report, finding)) if article is not None else ""
+        rows.append(
+            Remedied(
+                finding.severity, finding.title, ", ".join(affected), remedy,
+                tuple(finding.evidence),
+            )
+        )  # fmt: skip
+    return rows
+
+
+_ORDER: tuple[Severity, ...] = ("error", "warning", "info")
+_HARM: dict[Severity, str] = {"error": "fails", "warning": "limited", "info": ""}
+
+
+def _weight(severity: Severity) -> str:
+    return {
+        "error": translate("Tables", "keeps something from working"),
+        "warning": translate("Tables", "does harm"),
+        "info": translate("Tables", "perhaps harmless"),
+    }[severity]
 
 
 def observations() -> Table[AnyObservation]:
     """The timeline: every probe, when it was made and what it saw."""
     return Table(
         (
-            Column(_tr("At"), lambda o: f"{o.at_s:.3f} s", lambda o: o.at_s, number=True),
-            Column(_tr("Took"), lambda o: f"{o.took_s:.3f} s", lambda o: o.took_s, number=True),
-            Column(_tr("Probe"), lambda o: str(o.__struct_config__.tag)),
-            Column(_tr("Name"), lambda o: o.id),
-            Column(_tr("Facts"), lambda o: without(o, "id", "at_s", "took_s")),
+            Column(
+                translate("Tables", "At"),
+                lambda o: f"{o.at_s:.3f} s",
+                lambda o: o.at_s,
+                number=True,
+            ),
+            Column(
+                translate("Tables", "Took"),
+                lambda o: f"{o.took_s:.3f} s",
+                lambda o: o.took_s,
+                number=True,
+            ),
+            Column(translate("Tables", "Probe"), lambda o: str(o.__struct_config__.tag)),
+            Column(translate("Tables", "Name"), lambda o: o.id),
+            Column(translate("Tables", "Facts"), lambda o: without(o, "id", "at_s", "took_s")),
         ),
         evidence=lambda o: (o.id,),
     )
 
 
 def _stream(stream: Stream) -> str:
-    to = _tr("to others") if stream.direction == "outbound" else _tr("to you")
+    to = (
+        translate("Tables", "to others")
+        if stream.direction == "outbound"
+        else translate("Tables", "to you")
+    )
     return f"{stream.kind} {to}"
 
 
@@ -196,4 +323,6 @@ def _text(value: float | None) -> str:
 
 
 def _yes(value: bool | None) -> str:
-    return "" if value is None else _tr("yes") if value else _tr("no")
+    return (
+        "" if value is None else translate("Tables", "yes") if value else translate("Tables", "no")
+    )

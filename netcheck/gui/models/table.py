@@ -7,6 +7,7 @@ that is over after a moment is all that a small table needs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from html import escape
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
@@ -22,6 +23,7 @@ from PySide6.QtCore import (
 
 Row = TypeVar("Row")
 Index = QModelIndex | QPersistentModelIndex
+_ROOT = QModelIndex()
 
 EVIDENCE_ROLE = int(Qt.ItemDataRole.UserRole)
 """The ids of the observations that a row rests on."""
@@ -166,10 +168,10 @@ class Table(QAbstractTableModel, Generic[Row]):
 
     # what a view asks
 
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+    def rowCount(self, parent: Index = _ROOT) -> int:
         return 0 if parent.isValid() else len(self._shown)
 
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+    def columnCount(self, parent: Index = _ROOT) -> int:
         return 0 if parent.isValid() else len(self._columns)
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -205,6 +207,12 @@ SHOWN_MAX = 400
 """Characters of a cell: laying out a megabyte would stop the window."""
 
 
+def by_itself(text: str) -> str:
+    """What stands among words of the other direction, such as an English sentence in an Arabic
+    window, keeps its own: its full stop stays at its end (UAX #9, FSI and PDI)."""
+    return f"\u2068{text}\u2069"
+
+
 def one_line(text: str, most: int = SHOWN_MAX) -> str:
     """What came from the network stays one line, and turns no other text round."""
     cut = text[:most] + ("…" if len(text) > most else "")
@@ -217,7 +225,7 @@ def one_line(text: str, most: int = SHOWN_MAX) -> str:
 
 def plain(text: str) -> str:
     """Qt shows a tip that looks like markup as markup."""
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    escaped = escape(text, quote=False)
     return f"<span>{escaped}</span>" if escaped != text else text
 
 

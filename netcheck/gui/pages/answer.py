@@ -18,12 +18,14 @@ from PySide6.QtWidgets import (
 from netcheck import kb
 from netcheck.gui.article import ArticleView
 from netcheck.gui.export import Handle
-from netcheck.gui.features import Features, worst_first
+from netcheck.gui.features import Features
 from netcheck.gui.models.table import one_line
 from netcheck.gui.picture import Picture
-from netcheck.gui.words import heading, quiet
-from netcheck.report import answer
+from netcheck.gui.scrolled import scrolled
+from netcheck.gui.words import copyable, heading, quiet, said
+from netcheck.report import answer, reason
 from netcheck.report.model import Feature, Finding, Report
+from netcheck.report.verdicts import worst_first
 
 
 class Answer(QWidget):
@@ -44,10 +46,11 @@ class Answer(QWidget):
         super().__init__(parent)
         self._report: Report | None = None
         self._finding: Finding | None = None
-        self.sentence = heading("", size=1.35)
+        self._evidence: tuple[str, ...] = ()
+        self._causes: list[Finding] = []  # of the feature that is chosen, the most telling first
+        self.sentence = copyable(heading("", size=1.2, bold=False))  # may be five lines
         self.sentence.setAccessibleName(self.tr("Answer"))
-        self.sentence.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.note = quiet("")
+        self.note = copyable(quiet(""))
         self.trouble = quiet("")
         self.trouble.setProperty("quiet", False)
         self.trouble.setTextInteractionFlags(
@@ -55,7 +58,7 @@ class Answer(QWidget):
             | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
         self._troubled = framed(self.trouble)
-        self.change = quiet("")
+        self.change = copyable(quiet(""))
         self.change.setProperty("quiet", False)
         self._changed = framed(self.change)
         self.picture = Picture(self)
@@ -65,6 +68,7 @@ class Answer(QWidget):
         self.remedy = ArticleView(self)
         self.remedy.opened.connect(self.article)
         self.remedy.copied.connect(self.copied)
+        self.remedy.other.connect(self._show_cause)
         self.recheck = QPushButton(self.tr("Check &this again"))
         self.recheck.setToolTip(self.tr("Tests again only what this remedy concerns"))
         self.recheck.clicked.connect(self._recheck)
@@ -104,7 +108,7 @@ class Answer(QWidget):
         buttons.addStretch()
         for button in (self.text, self.handle, self.export):
             buttons.addWidget(button)
-        column = QVBoxLayout(self)
+        column = scrolled(self)
         column.setContentsMargins(28, 18, 28, 14)
         column.setSpacing(10)
         for widget in (self.sentence, self._troubled, self._changed, self.note, self.picture):
@@ -123,14 +127,16 @@ class Answer(QWidget):
         there was no check."""
         self._report = report
         self.handle.report = report
-        self.sentence.setText(one_line(answer.sentence(report), SENTENCE_MAX))
-        for label, shown, said in (
+        self._causes = []
+        told = answer.paragraphs(report, titles=titles)
+        self.sentence.setText("\n".join(one_line(each, SENTENCE_MAX) for each in told))
+        for label, shown, words in (
             (self.trouble, self._troubled, trouble),
             (self.change, self._changed, change),
             (self.note, self.note, one_line(report.note, SENTENCE_MAX)),
         ):
-            label.setText(said)
-            shown.setVisible(bool(said))
+            label.setText(words)
+            shown.setVisible(bool(words))
         self.picture.show_report(report)
         ordered = worst_first(report.features)
         self.features.show_all(ordered, titles)
@@ -145,44 +151,98 @@ class Answer(QWidget):
         for first, second in pairwise(order):
             QWidget.setTabOrder(first, second)
 
+    def values_of(self, article: str) -> dict[str, object] | None:
+        """What this report fills in an article with; None where it found nothing of the kind."""
+        if self._report is None:
+            return None
+        found = next((f for f in self._report.findings if f.article == article), None)
+        return kb.values_of(self._report, found) if found is not None else None
+
     def choose(self, profile: str, feature: str) -> None:
         """Open the article of this feature, if the report has it."""
         self.features.choose(profile, feature)
 
     def _chosen(self, feature: Feature) -> None:
         assert self._report is not None
-        found = [f for f in self._report.findings if f.id in feature.findings]
-        self._show(found[0] if found else None, feature.summary)
+        first = reason.telling(self._report, feature)
+        found = [f for f in self._report.findings if f.id in feature.findings and f != first]
+        self._causes = _each_title_once([first, *found] if first is not None else found)
+        evidence = dict.fromkeys((*feature.evidence, *(first.evidence if first else ())))
+        self._show(first, self._without_article(feature), tuple(evidence))
 
     def _marked(self, finding_id: str) -> None:
         assert self._report is not None
         found = next((f for f in self._report.findings if f.id == finding_id), None)
         if found is not None:
+            self._causes = []
             self._show(found, found.title)
             self.remedy.browser.setFocus()
 
-    def _show(self, finding: Finding | None, otherwise: str) -> None:
+    def _without_article(self, feature: Feature) -> str:
+        """Of a feature that no article is about: because it works, or because nobody knows."""
+        assert self._report is not None
+        title = one_line(feature.title, TITLE_MAX)
+        lines = [f"{title}: {said(feature.verdict)}.", one_line(feature.summary, SENTENCE_MAX)]
+        if feature.verdict == "unknown" and self._report.server.embedded:
+            lines.append(
+                self.tr(
+                    "This computer alone cannot show it. On the page “Check”, name an echo server"
+                    " and check again: then your network is tested."
+                )
+            )
+        elif feature.verdict == "unknown":
+            lines.append(
+                self.tr(
+                    "What could not be measured is not guessed. Remedy first what does not work,"
+                    " then press “Check all again”."
+                )
+            )
+        return "\n\n".join(lines)
+
+    def _show(
+        self, finding: Finding | None, otherwise: str, evidence: tuple[str, ...] = ()
+    ) -> None:
+        """The article of a finding, or what is said ``otherwise``; and what it rests on."""
         assert self._report is not None
         self._finding = finding
-        self.evidence.setEnabled(finding is not None and bool(finding.evidence))
+        self._evidence = evidence or (tuple(finding.evidence) if finding is not None else ())
+        self.evidence.setEnabled(bool(self._evidence))
         self.recheck.setEnabled(finding is not None)
         shown = kb.find(finding.article) if finding is not None else None
         if finding is None or shown is None:
-            self.remedy.show_text(one_line(otherwise, SENTENCE_MAX))
+            self.remedy.show_text(otherwise)
         else:
-            self.remedy.show_article(shown, kb.values_of(self._report, finding))
+            causes = {
+                number: one_line(each.title, TITLE_MAX)
+                for number, each in enumerate(self._causes)
+                if each.id != finding.id
+            }
+            self.remedy.show_article(shown, kb.values_of(self._report, finding), causes)
+
+    def _show_cause(self, number: int) -> None:
+        if number < len(self._causes):
+            self._show(self._causes[number], "")
 
     def _recheck(self) -> None:
         if self._finding is not None:
             self.remedied.emit(self._finding)
 
     def _show_evidence(self) -> None:
-        if self._finding is not None:
-            self.observed.emit(tuple(self._finding.evidence))
+        self.observed.emit(self._evidence)
 
 
 SENTENCE_MAX = 1000
 """Characters: ten features and two reasons take half of it."""
+
+TITLE_MAX = 80
+
+
+def _each_title_once(found: list[Finding]) -> list[Finding]:
+    """Findings that one article answers are one cause to its reader."""
+    once: dict[str, Finding] = {}
+    for each in found:
+        once.setdefault(each.title, each)
+    return list(once.values())
 
 
 def framed(label: QLabel) -> QFrame:

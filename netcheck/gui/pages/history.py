@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from PySide6.QtCore import QCoreApplication, QLocale, Qt, Signal
+from PySide6.QtCore import QLocale, Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QHBoxLayout, QMessageBox, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from netcheck.gui import message
 from netcheck.gui.bridge import Engine
 from netcheck.gui.models.table import Column, Table
 from netcheck.gui.tableview import View
-from netcheck.gui.words import quiet, said
+from netcheck.gui.words import copyable, quiet, said, translate
 from netcheck.history import Entry, History
 from netcheck.report.model import Report
 
@@ -29,10 +30,11 @@ class Past(QWidget):
         super().__init__(parent)
         self._history = history
         self._engine = engine
+        self._asked = 0
         self.table = _entries()
         self.view = View(self.table, self.tr("Past checks"))
         self.view.opened.connect(lambda _: self._open())
-        self.notice = quiet("")
+        self.notice = copyable(quiet(""))
         self.notice.hide()
         self.empty = quiet(self.tr("There are no past checks yet."))
         self.empty.hide()
@@ -60,13 +62,18 @@ class Past(QWidget):
 
     def refresh(self) -> None:
         """Read the list anew: another program may have added to it."""
-        self._engine.work(self._history.entries, self._listed, self._unlisted)
+        self._asked += 1
+        asked = self._asked
 
-    def _listed(self, entries: list[Entry]) -> None:
-        self._show(entries, self._history.notice)
+        def show(entries: list[Entry], notice: str) -> None:
+            if asked == self._asked:  # two that are read side by side may end in either order
+                self._show(entries, notice)
 
-    def _unlisted(self, sentence: str) -> None:
-        self._show([], sentence)
+        self._engine.work(
+            self._history.entries,
+            lambda entries: show(entries, self._history.notice),
+            lambda sentence: show([], sentence),
+        )
 
     def _show(self, entries: list[Entry], notice: str) -> None:
         chosen = {entry.id for entry in self.chosen()}
@@ -85,11 +92,21 @@ class Past(QWidget):
         return sorted(self.view.chosen(), key=lambda entry: entry.started_at)
 
     def delete_chosen(self) -> None:
-        """Delete what is selected, without asking."""
-        ids = [entry.id for entry in self.chosen()]
-        self._engine.work(
-            lambda: self._history.delete(ids), lambda _: self.refresh(), self._undeleted
-        )
+        """Delete what is selected, without asking; but for what still runs, which is said."""
+        chosen = self.chosen()
+        ids = [entry.id for entry in chosen if entry.state != "running"]
+
+        def deleted(_: object) -> None:
+            self.refresh()
+            if len(ids) < len(chosen):
+                self.failed.emit(
+                    self.tr(
+                        "A check that still runs was not deleted: end it, or wait for its end, and"
+                        " then delete it."
+                    )
+                )
+
+        self._engine.work(lambda: self._history.delete(ids), deleted, self._undeleted)
 
     def _undeleted(self, sentence: str) -> None:
         self.failed.emit(sentence)
@@ -120,28 +137,25 @@ class Past(QWidget):
         count = len(self.chosen())
         if not count:
             return
-        box = QMessageBox(self)
-        box.setIcon(QMessageBox.Icon.Question)
-        box.setText(self.tr("Delete the chosen past checks (%1)?").replace("%1", str(count)))
-        box.setInformativeText(self.tr("This cannot be undone."))
-        yes = box.addButton(self.tr("Delete"), QMessageBox.ButtonRole.DestructiveRole)
-        box.addButton(QMessageBox.StandardButton.Cancel)
-        yes.clicked.connect(self.delete_chosen)
-        box.open()
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("Past", text)
+        message.ask(
+            self,
+            self.tr("Delete the chosen past checks (%1)?").replace("%1", str(count)),
+            self.tr("This cannot be undone."),
+            self.tr("Delete"),
+            self.delete_chosen,
+        )
 
 
 def _entries() -> Table[Entry]:
     return Table(
         (
-            Column(_tr("Verdict"), lambda e: said(e.overall)),
-            Column(_tr("When"), lambda e: _moment(e.started_at), lambda e: e.started_at),
-            Column(_tr("Network"), lambda e: e.network),
-            Column(_tr("Server"), lambda e: e.server),
-            Column(_tr("State"), lambda e: said(e.state)),
+            Column(translate("Past", "Verdict"), lambda e: said(e.overall)),
+            Column(
+                translate("Past", "When"), lambda e: _moment(e.started_at), lambda e: e.started_at
+            ),
+            Column(translate("Past", "Network"), lambda e: e.network),
+            Column(translate("Past", "Server"), lambda e: e.server),
+            Column(translate("Past", "State"), lambda e: said(e.state)),
         ),
         verdict=lambda e: e.overall,
     )
@@ -151,6 +165,6 @@ def _moment(text: str) -> str:
     """As this computer writes dates, in its own time zone."""
     try:
         moment = datetime.fromisoformat(text).astimezone()
-    except ValueError:
+    except (ValueError, OverflowError, OSError):  # OSError: what Windows makes of some years
         return text
     return QLocale().toString(moment.replace(tzinfo=None), QLocale.FormatType.ShortFormat)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
 
 from netcheck import plan
+from netcheck.gui import keys
 from netcheck.gui.bridge import News
 from netcheck.gui.features import Features
 from netcheck.gui.picture import Picture
+from netcheck.gui.scrolled import scrolled
 from netcheck.gui.words import heading, quiet
 from netcheck.prepared import Wanted
 from netcheck.report.model import Feature
@@ -32,15 +33,13 @@ class Running(QWidget):
         self.cancel = QPushButton(self.tr("&Cancel"))
         self.cancel.setToolTip(self.tr("Ends the check and shows what was found (Esc)"))
         self.cancel.clicked.connect(self._cancel)
-        escape = QShortcut(QKeySequence(Qt.Key.Key_Escape), self)
-        escape.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        escape.activated.connect(self._cancel)
+        keys.within(self, Qt.Key.Key_Escape, self._cancel)
         self.features = Features(self)
         self.picture = Picture(self)
         top = QHBoxLayout()
         top.addWidget(self.bar, 1)
         top.addWidget(self.cancel)
-        column = QVBoxLayout(self)
+        column = scrolled(self)
         column.setContentsMargins(28, 22, 28, 18)
         column.setSpacing(10)
         column.addWidget(self.title)

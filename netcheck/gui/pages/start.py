@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt, Signal
-from PySide6.QtGui import QKeySequence, QMouseEvent, QShortcut
+from PySide6.QtGui import QFocusEvent, QMouseEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QComboBox,
@@ -21,7 +21,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from netcheck.gui.words import SENT_OVER_THE_NETWORK, heading, quiet
+from netcheck.gui import keys
+from netcheck.gui.words import SENT_OVER_THE_NETWORK, copyable, heading, quiet
 from netcheck.prepared import Wanted
 from netcheck.profile import Profile
 from probes.errors import LinkError
@@ -47,16 +48,14 @@ class Start(QWidget):
         self.go = QPushButton(self.tr("&Check now"))
         self.go.setDefault(True)
         self.go.setObjectName("go")
-        self.go.setMinimumHeight(48)
         self.go.setMinimumWidth(220)
         self.go.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         font = self.go.font()
         font.setPointSizeF(font.pointSizeF() * 1.3)
         self.go.setFont(font)
         self.go.clicked.connect(self.begin)
-        self._what = QLabel(QCoreApplication.translate("Start", SENT_OVER_THE_NETWORK))
+        self._what = copyable(QLabel(QCoreApplication.translate("Start", SENT_OVER_THE_NETWORK)))
         self._what.setWordWrap(True)
-        self._what.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._what.hide()
         self._ask = QPushButton(self.tr("&What is sent over the network?"))
         self._ask.setFlat(True)
@@ -64,9 +63,7 @@ class Start(QWidget):
         self._ask.toggled.connect(self._what.setVisible)
         self._lay_out()
         for key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            enter = QShortcut(QKeySequence(key), self)
-            enter.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            enter.activated.connect(self.begin)
+            keys.within(self, key, self.begin)
         self._where.changed.connect(self._look)
         self._look()
 
@@ -155,7 +152,7 @@ class Cards(QWidget):
         if len(profiles) > 1:
             every = (
                 self.tr("Both") if len(profiles) == 2 else self.tr("All of them"),
-                self.tr("Everything above in one check"),
+                self.tr("All of this in one check"),
             )
             offered.append((profiles, *every))
         for number, (chosen, title, summary) in enumerate(offered):
@@ -193,11 +190,17 @@ class Card(QFrame):
         column.setContentsMargins(14, 12, 14, 12)
         column.addWidget(self.button)
         column.addWidget(quiet(summary), 1, Qt.AlignmentFlag.AlignTop)
-        self.setMinimumWidth(160)
+        margins = column.contentsMargins()
+        needed = self.button.sizeHint().width() + margins.left() + margins.right() + 4  # border
+        self.setMinimumWidth(max(160, needed))
         self.button.toggled.connect(self._show_choice)
+        self._show_choice(False)
 
     def _show_choice(self, chosen: bool) -> None:
         self.setProperty("chosen", chosen)
+        # Tab comes to the card that is chosen, and the arrows lead to the others.
+        focus = Qt.FocusPolicy.StrongFocus if chosen else Qt.FocusPolicy.ClickFocus
+        self.button.setFocusPolicy(focus)
         self.style().unpolish(self)
         self.style().polish(self)
 
@@ -207,6 +210,11 @@ class Card(QFrame):
         super().mousePressEvent(event)
 
 
+HINT_WIDTH = 420
+"""Pixels: as narrow as labels may be, a sentence would ask for a column of single words, and the
+page would scroll for room that nobody sees."""
+
+
 class Where(QWidget):
     """The echo server, checked as it is typed, or this computer only."""
 
@@ -214,11 +222,15 @@ class Where(QWidget):
 
     def __init__(self, servers: Sequence[str], parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._against = QRadioButton(self.tr("Against an &echo server"))
+        self._against = QRadioButton(self.tr("My network, with the help of an &echo server"))
         self._alone = QRadioButton(self.tr("&This computer only"))
-        self._alone.setAccessibleDescription(
-            self.tr("Shows whether programs or a firewall on this computer are in the way")
+        self.alone_hint = quiet(
+            self.tr(
+                "Shows whether programs or a firewall on this computer are in the way. Says nothing"
+                " about your network."
+            )
         )
+        self._alone.setAccessibleDescription(self.alone_hint.text())
         self.field = QComboBox()
         self.field.setEditable(True)
         self.field.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
@@ -227,17 +239,25 @@ class Where(QWidget):
         edit = self.field.lineEdit()
         assert edit is not None
         edit.setPlaceholderText(self.tr("A link from your helpdesk, a domain, or a server's name"))
+        self.field.setToolTip(
+            self.tr("An echo server is netcheck on another computer, which answers and calls back")
+        )
+        edit.setAccessibleName(self.field.accessibleName())
         edit.setClearButtonEnabled(True)
         edit.installEventFilter(self)
-        self.hint = quiet("")
+        self.hint = copyable(quiet(""))
         self.hint.setObjectName("hint")
+        for explained in (self.hint, self.alone_hint):
+            explained.setMinimumWidth(HINT_WIDTH)
         self._edit = edit
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._against)
         column.addWidget(self.field)
         column.addWidget(self.hint)
+        column.addSpacing(6)
         column.addWidget(self._alone)
+        column.addWidget(self.alone_hint)
         self.remember(servers)
         (self._against if servers else self._alone).setChecked(True)
         self._against.toggled.connect(self._look)
@@ -245,7 +265,9 @@ class Where(QWidget):
         self._look()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if watched is self._edit and event.type() == QEvent.Type.FocusIn:
+        # A click into the field means it; Tab only passes by.
+        by_mouse = Qt.FocusReason.MouseFocusReason
+        if isinstance(event, QFocusEvent) and event.gotFocus() and event.reason() == by_mouse:
             self._against.setChecked(True)
         return super().eventFilter(watched, event)
 
@@ -272,7 +294,7 @@ class Where(QWidget):
     def wrong(self) -> str:
         """What is wrong with what was typed, in one sentence; empty if nothing is."""
         try:
-            self.link  # noqa: B018
+            _ = self.link
         except LinkError as error:
             return str(error)
         return ""
@@ -284,13 +306,15 @@ class Where(QWidget):
     def _look(self) -> None:
         alone = self._alone.isChecked()
         self.field.setEnabled(True)
-        if alone:
-            said = self.tr("Only programs and a firewall on this computer can be seen, no network.")
+        if alone or not self.server:
+            said = self.tr(
+                "Paste the link that your helpdesk gave you, or type a name. An echo server is"
+                " netcheck on another computer, which answers this one and calls it back."
+            )
         elif self.wrong:
-            said = self.wrong if self.server else self.tr("Paste a link, or type a name.")
+            said = self.wrong
         else:
-            parsed = link.parse(self.server)
-            said = self._understood(parsed)
+            said = self._understood(link.parse(self.server))
         self.hint.setText(said)
         self.hint.setProperty("wrong", bool(self.wrong and self.server))
         self.hint.style().polish(self.hint)
@@ -298,8 +322,9 @@ class Where(QWidget):
 
     def _understood(self, parsed: Link) -> str:
         if parsed.fingerprint:
-            return self.tr("%1, known by its fingerprint.").replace("%1", parsed.host)
-        if parsed.ports or link.is_address(parsed.host):
-            return self.tr("%1, if its certificate can be trusted.").replace("%1", parsed.host)
-        said = self.tr("%1, or the server that this domain names.")
+            said = self.tr("%1, which must prove itself by the fingerprint in the link.")
+        elif parsed.ports or link.is_address(parsed.host):
+            said = self.tr("%1, if this computer trusts its certificate.")
+        else:
+            said = self.tr("The echo server of the domain %1, or %1 itself if it names none.")
         return said.replace("%1", parsed.host)

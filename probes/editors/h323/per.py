@@ -61,7 +61,7 @@ def read(kind: str, data: bytes) -> Value:
         return _TYPES.decode(kind, bounded("per", data))
     except WireError:
         raise
-    except Exception as error:
+    except Exception as error:  # as above
         raise WireError(f"per.{kind}", f"it cannot be read: {type(error).__name__}") from None
 
 

@@ -20,6 +20,7 @@ from probes.wire.messages.values import (
 from probes.wire.raw_protocols import RawName
 
 Packets = Annotated[int, msgspec.Meta(ge=0, le=2**31)]
+_Milliseconds = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +70,8 @@ class MediaCount(msgspec.Struct, frozen=True, kw_only=True):
 
     ``early`` are the client's packets before the first that arrived, which are not ``lost``;
     ``gaps`` runs of lost ones, ``losses`` the lost ones in each quarter second, ``late`` those
-    slower than the quickest by more than 60 ms.
+    slower than the quickest by more than 60 ms.  ``jitters_ms`` is the jitter of the packets of
+    each quarter second, None where it has none; a server that does not tell has no entries.
     """
 
     number: Id
@@ -88,6 +90,7 @@ class MediaCount(msgspec.Struct, frozen=True, kw_only=True):
     rtcp_sent: Packets = 0  # 0 of a server that does not tell
     source: Text | None = None  # from where the client's RTP came
     longest_gap_ms: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    jitters_ms: Annotated[tuple[_Milliseconds | None, ...], msgspec.Meta(max_length=128)] = ()
 
 
 class Welcome(Message, frozen=True, kw_only=True, tag="welcome"):

@@ -120,7 +120,7 @@ CASES: dict[str, tuple[Iterable[AnyObservation], tuple[str, ...], set[str], dict
         {"embedded-address-untouched", "calls-only-outward"},
         {
             "audio": "The other side hears you, but you do not hear them: they send to "
-            "192.168.1.20, because your router does not rewrite the address inside the call's "
+            "192.168.1.20, because no router rewrites the address inside the call's "
             "messages.",
             "video": "The other side sees you, but you do not see them: they send to 192.168.1.20",
             "receive-calls": "The directory names 192.168.1.20:1720, where nobody outside can",
@@ -145,7 +145,7 @@ CASES: dict[str, tuple[Iterable[AnyObservation], tuple[str, ...], set[str], dict
         ("works", "limited", "limited", "fails"),
         {"editor-pinhole-closed", "calls-only-outward"},
         {
-            "audio": "your router writes 198.51.100.7:40000 into the call's messages, and lets",
+            "audio": "a router writes 198.51.100.7:40000 into the call's messages, and lets",
             "receive-calls": "A call to 198.51.100.7:1720, as the directory says, is blocked.",
         },
     ),
@@ -385,7 +385,7 @@ CASES: dict[str, tuple[Iterable[AnyObservation], tuple[str, ...], set[str], dict
         ],
         ("works", "works", "works", "fails"),
         {"editor-pinhole-closed", "calls-only-outward"},
-        {"receive-calls": "Your router writes 198.51.100.7:20001 into your answer to a call"},
+        {"receive-calls": "A router writes 198.51.100.7:20001 into your answer to a call"},
     ),
     # What does not decide.
     "call-in-silent-under-loss": (
@@ -801,7 +801,7 @@ def test_the_report_tells_how_far_each_call_came() -> None:
     assert heard["audio", "outbound"].arrives is True
     assert heard["audio", "outbound"].reports_arrive is True
     assert heard["video", "inbound"].arrives is False
-    assert "does not rewrite" in heard["video", "inbound"].reason
+    assert "no router rewrites" in heard["video", "inbound"].reason
     assert (back.reached, back.set_up, back.signalling) == ("nothing", False, f"{OURS}:1720")
     assert back.evidence == ["call-inbound"]
 

@@ -271,7 +271,7 @@ INVITED: dict[str, tuple[Any, str, str]] = {
     "edited": (pair(ADDRESS_EDITED, followed=REACHED, **FILE), "works", "Everything it needs"),
     "shut": (
         pair(ADDRESS_EDITED, followed=SHUT, **FILE), "fails",
-        f"Your router has the invitation rewritten to {talked.EDITED}; nobody gets in there.",
+        f"A router has the invitation rewritten to {talked.EDITED}; nobody gets in there.",
     ),
     "mangled": (
         pair(out=talked.heard(ADDRESS, faults=("MSG length: 9, and 12 bytes follow",)), **FILE),

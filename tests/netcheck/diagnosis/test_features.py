@@ -288,6 +288,44 @@ def test_where_nothing_was_measured_everything_is_unknown(seen: tuple[AnyObserva
         plain(found)
 
 
+@pytest.mark.parametrize(
+    ("seen", "feature", "summary"),
+    [
+        (
+            network(),
+            "call-out",
+            "Not known, as this was not tested: a call out, with the further connection that it "
+            "agrees on.",
+        ),
+        (
+            network(),
+            "audio",
+            "Not known, as two things were not tested: sound in both directions, and a call out, "
+            "with the sound to where it agrees on.",
+        ),
+        (
+            [control()],
+            "audio",
+            "Not known, as three things were not tested: outgoing TCP 1720, 1731; sound in both "
+            "directions; and a call out, with the sound to where it agrees on.",
+        ),
+        ([control()], "messaging", "Not known, as this was not tested: outgoing TCP 1863."),
+        (
+            [control()],
+            "voice",
+            "Not known: UDP 6901 is undecided, and two things were not tested: outgoing TCP 6901 "
+            "from local port 6901, and whether the address in an invitation survives the way to "
+            "your contact.",
+        ),
+    ],
+    ids=["one", "two", "three", "ports", "and-undecided"],
+)
+def test_what_was_not_tested_is_said_once_and_in_a_sentence(
+    seen: Iterable[AnyObservation], feature: str, summary: str
+) -> None:
+    assert verdicts(seen)[feature].summary == summary
+
+
 def test_every_feature_of_every_profile_in_their_order() -> None:
     found = [(f.profile, f.feature, f.title) for f in diagnose(PROFILES, PLAN, ()).features]
     assert found == [(p.id, f.id, f.title) for p in PROFILES for f in p.features]
@@ -313,7 +351,7 @@ def test_why_the_whole_check_could_not_be_made(
     seen: list[AnyObservation], cancelled: bool, words: str
 ) -> None:
     summaries = {f.summary for f in verdicts(seen, cancelled=cancelled).values()}
-    assert summaries == {f"Not decided: {words}."}
+    assert summaries == {f"Not known, as {words}."}
 
 
 @pytest.mark.parametrize(
@@ -322,6 +360,10 @@ def test_why_the_whole_check_could_not_be_made(
         ([unreached()], "server-unreachable"),
         ([unreached(), portal()], "captive-portal"),
         ([lookup(), unreached(attempts=())], "dns-failure"),
+        (
+            [lookup("resolved", addresses=("203.0.113.1",), invented="203.0.113.1"), unreached()],
+            "dns-rewritten",
+        ),
         ([*network(outbound_tcp(1863, silent()), UNCONFIRMED)], "server-unreachable"),
     ],
 )
@@ -332,6 +374,17 @@ def test_what_keeps_the_check_from_being_made_is_named_by_each_feature_it_leaves
     (finding,) = (f for f in found.findings if f.cause == cause)
     for feature in found.features:
         assert (finding.id in feature.findings) == (feature.verdict == "unknown"), feature.feature
+
+
+@given(networks())
+def test_every_verdict_leads_to_observations_of_the_report(
+    seen: tuple[AnyObservation, ...],
+) -> None:
+    known = {each.id for each in seen}
+    for name, feature in verdicts(seen).items():
+        assert known.issuperset(feature.evidence), name
+        assert feature.evidence or feature.verdict == "unknown", name
+        assert len(set(feature.evidence)) == len(feature.evidence)
 
 
 def test_a_feature_names_the_findings_it_rests_on_and_no_others() -> None:

@@ -133,7 +133,7 @@ CAUSED: dict[str, tuple[list[AnyObservation], set[str], dict[str, Any]]] = {
         {"name": "echo.example.net", "detail": "no such name"},
     ),
     "dns-rewritten": (
-        [lookup("resolved", invented="203.0.113.1")],
+        [lookup("resolved", addresses=("203.0.113.1",), invented="203.0.113.1"), unreached()],
         {"dns"},
         {"name": "echo.example.net", "address": "203.0.113.1"},
     ),
@@ -157,9 +157,10 @@ CAUSED: dict[str, tuple[list[AnyObservation], set[str], dict[str, Any]]] = {
 COMPANIONS = {
     "proxy-required": {"outbound-tcp-blocked"},
     "captive-portal": {"server-unreachable"},
+    "dns-rewritten": {"server-unreachable"},
 }
 
-WHOLE_CHECK = {"captive-portal", "dns-failure", "server-unreachable"}
+WHOLE_CHECK = {"captive-portal", "dns-failure", "dns-rewritten", "server-unreachable"}
 
 
 def diagnosed(*changes: AnyObservation, **more: Any) -> Diagnosis:
@@ -345,6 +346,17 @@ def test_a_name_that_only_the_other_family_lacks_is_no_failure() -> None:
     assert not found("dns-failure", [lookup("failed")])
 
 
+@pytest.mark.parametrize("server", [control(), unreached()])
+def test_name_servers_that_invent_addresses_may_know_this_name(server: AnyObservation) -> None:
+    known = lookup("resolved", addresses=(PUBLIC,), invented="203.0.113.1")
+    assert not found("dns-rewritten", [known, server])
+
+
+def test_a_server_that_was_reached_has_the_right_address() -> None:
+    same = lookup("resolved", addresses=("203.0.113.1",), invented="203.0.113.1")
+    assert not found("dns-rewritten", [same, control()])
+
+
 def test_a_server_that_was_lost_is_not_reachable() -> None:
     (finding,) = found(
         "server-unreachable", [control(confirmed_at_end=False, lost_reason="it went away")]
@@ -413,7 +425,10 @@ def severity(diagnosis: Diagnosis) -> dict[str, str]:
         (CAUSED["server-port-unavailable"][0], {"server-port-unavailable": "info"}),
         (CAUSED["local-port-in-use"][0], {"local-port-in-use": "warning"}),
         (CAUSED["dns-failure"][0], {"dns-failure": "error"}),
-        (CAUSED["dns-rewritten"][0], {"dns-rewritten": "info"}),
+        (
+            CAUSED["dns-rewritten"][0],
+            {"dns-rewritten": "error", "server-unreachable": "error"},
+        ),
         (
             CAUSED["captive-portal"][0],
             {"captive-portal": "error", "server-unreachable": "error"},

@@ -112,14 +112,14 @@ CASES: dict[str, tuple[Sequence[AnyObservation], str, int | None, str]] = {
     ),
     "written-to-an-address-of-nobody": (
         [ten(lambda port: one(port, "203.0.113.99", refused="not-proven"))], "fails", None,
-        "Your router writes 203.0.113.99:6891 into the invitation, which is not your address.",
+        "A router writes 203.0.113.99:6891 into the invitation, which is not your address.",
     ),
     "ours-for-sure-and-not-yet-proved": (
         [ten(lambda port: one(port, refused="not-proven"))], "unknown", None, "is not known",
     ),
     "no-way": (
         [ten(shut), *all_inbound(silent())], "fails", None,
-        f"Your router writes {PUBLIC}:6891 into the invitation, and lets nobody in there.",
+        f"A router writes {PUBLIC}:6891 into the invitation, and lets nobody in there.",
     ),
     "firewall": (
         [
@@ -142,7 +142,7 @@ CASES: dict[str, tuple[Sequence[AnyObservation], str, int | None, str]] = {
     ),
     "three-get-in": (
         [ten(shut, *map(reached, (6891, 6892, 6893))), *all_inbound(silent())], "limited", 3,
-        "Only 3 of 10 at the same time: your router writes",
+        "Only 3 of 10 at the same time: a router writes",
     ),
     "three-at-a-time": (
         [ten(shut, *map(reached, (6891, 6892, 6893)))], "limited", 3,

@@ -321,6 +321,7 @@ def test_pooling() -> None:
         ((outbound_tcp(1863, tries("answered"), source=f"{OURS}:1"), control()), False),
         ((control(observed_address=f"{PUBLIC}:1"),), True),
         ((control(observed_address=f"{PUBLIC}:1", via_proxy="http://proxy:1"),), None),
+        ((control(observed_address="]]]<b>"),), None),  # said by a server that lies
         ((control(local_address=None),), None),
     ],
 )

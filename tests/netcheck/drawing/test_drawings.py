@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import json
+import re
+import string
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, get_args
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from netcheck.drawing import dynamic, media, path, timeline
+from netcheck.drawing import dynamic, media, path, svg, timeline
 from netcheck.drawing.drawing import DARK, LIGHT, Drawing, Palette
+from netcheck.drawing.look import Look, filled
 from netcheck.report.model import Dynamic, Finding, Report, Stream
-from probes.observation import DynamicRange, MediaStream, OutboundTcp, PortSample
+from probes.observation import (
+    AnyObservation,
+    Attempt,
+    DynamicRange,
+    IcmpErrors,
+    MediaStream,
+    OutboundTcp,
+    PortSample,
+)
 
-from ..report.samples import all_good, all_samples, behind_nat, embedded, everything, no_server
+from ..report.samples import all_good, all_samples, behind_nat, embedded, everything
 from ..report.strategies import reports
+from .boxes import faults, texts
 
-Draw = Callable[[Report, Palette], Drawing | None]
+Draw = Callable[[Report, Look | Palette], Drawing | None]
 DRAWINGS: dict[str, Draw] = {
     "path": path.draw,
     "dynamic": dynamic.draw,
@@ -111,14 +124,6 @@ def test_the_way_has_its_devices_in_their_order() -> None:
     assert "Router" not in marks(embedded())
 
 
-def test_a_break_is_marked_at_its_device() -> None:
-    found = marks(behind_nat())
-    assert "Nothing from outside reaches TCP ports 6891–6900" in found["Router"]
-    assert "Another program uses UDP port 6901" in found["This computer"]
-    assert "nothing is wrong" in found["Internet"]
-    assert "does not answer" in marks(no_server())["Echo server"]
-
-
 @pytest.mark.parametrize("device", ["computer", "router", "carrier", "beyond"])
 def test_a_finding_that_names_the_device_is_marked_there(device: str) -> None:
     finding = Finding(
@@ -128,14 +133,12 @@ def test_a_finding_that_names_the_device_is_marked_there(device: str) -> None:
     names = {"computer": "This computer", "beyond": "Internet"}
     found = marks(msgspec.structs.replace(everything(), findings=[finding]))
     assert found[names.get(device, device.capitalize())].endswith("Blocked here")
-    hidden = msgspec.structs.replace(finding, parameters={})
-    assert "not known" in str(marks(msgspec.structs.replace(everything(), findings=[hidden])))
 
 
 def test_what_does_no_harm_is_not_marked() -> None:
     findings = [msgspec.structs.replace(f, severity="info") for f in behind_nat().findings]
     found = marks(msgspec.structs.replace(behind_nat(), findings=findings))
-    assert all("nothing is wrong" in said for said in found.values())
+    assert all("nothing wrong" in said for said in found.values())
 
 
 def test_what_was_said_of_a_mark_leads_to_its_finding() -> None:
@@ -187,9 +190,10 @@ def test_what_passed_stands_above_the_line_and_the_rest_below() -> None:
 
 
 def test_ports_lie_where_they_belong() -> None:
-    assert dynamic._x(1024) == dynamic._LEFT
-    assert dynamic._x(65535) == dynamic._RIGHT
-    assert dynamic._x(33280) == pytest.approx((dynamic._LEFT + dynamic._RIGHT) / 2, abs=0.1)
+    left, room = dynamic._LEFT, dynamic._RIGHT - dynamic._LEFT
+    assert dynamic._x(left, 1024) == left
+    assert dynamic._x(left, 65535) == dynamic._RIGHT
+    assert dynamic._x(left, 33280) == pytest.approx(left + room / 2, abs=0.1)
 
 
 # ---- media ----
@@ -265,3 +269,120 @@ def test_ten_thousand_probes_are_cut_and_counted() -> None:
     assert later is not None
     assert [part.name for part in later.parts] == [f"o{n}" for n in range(9990, 10000)]
     assert timeline.draw(report, LIGHT, 10000) is None
+
+
+def test_a_piece_of_the_timeline_counts_what_comes_later_if_asked() -> None:
+    whole = timeline.draw(everything(), LIGHT, 0, 5)
+    piece = timeline.draw(everything(), LIGHT, 0, 5, rest=False)
+    assert "more" in words(whole)
+    assert "more" not in words(piece)
+
+
+# ---- from right to left ----
+
+
+def spread(name: str, report: Report, *, right_to_left: bool) -> Drawing:
+    drawing = DRAWINGS[name](report, Look(colours=LIGHT, right_to_left=right_to_left))
+    assert drawing is not None
+    return drawing
+
+
+def middles(drawing: Drawing) -> dict[str, float]:
+    return {part.name: part.x + part.width / 2 for part in drawing.parts}
+
+
+def test_the_path_goes_the_way_one_reads() -> None:
+    there, back = (spread("path", behind_nat(), right_to_left=way) for way in (False, True))
+    assert (there.width, there.height) == (back.width, back.height)
+    order = [part.name for part in there.parts]
+    assert order == [part.name for part in back.parts]
+    mirrored = middles(back)
+    for name, x in middles(there).items():
+        assert mirrored[name] == pytest.approx(there.width - x)
+    assert middles(there)["This computer"] < middles(there)["Echo server"]
+    # Words are not mirrored, but end where they began: at the same distance from the edge.
+    for one, other in zip(texts(there), texts(back), strict=True):
+        assert one.what == other.what
+        assert other.right == pytest.approx(there.width - one.left, abs=0.1)
+
+
+@pytest.mark.parametrize(("name", "number"), [("dynamic", "10000"), ("timeline", "120 s")])
+def test_numbers_grow_to_the_right_for_everybody(name: str, number: str) -> None:
+    there, back = (spread(name, everything(), right_to_left=way) for way in (False, True))
+    first = {"dynamic": "1024", "timeline": "0 s"}[name]
+    for drawing in (there, back):
+        at = {box.what: box.left for box in texts(drawing)}
+        assert at[first] < at[number]
+        assert faults(drawing) == []
+    label = {"dynamic": "UDP", "timeline": "control-1"}[name]
+    assert next(box for box in texts(there) if box.what == label).left < there.width / 3
+    assert next(box for box in texts(back) if box.what == label).left > there.width * 2 / 3
+
+
+# ---- in another language ----
+
+
+FOREIGN = {ord(letter): chr(ord(letter) + 0xFEE0) for letter in string.ascii_letters}
+"""Letters that no report has: their wide forms."""
+
+
+def foreign(context: str, text: str) -> str:
+    assert context == "Drawing"
+    pieces = re.split(r"({\w+})", text)
+    return "".join(p if p.startswith("{") else p.translate(FOREIGN) for p in pieces)
+
+
+@pytest.mark.parametrize("sample", sorted(all_samples()))
+@pytest.mark.parametrize("name", sorted(DRAWINGS))
+def test_every_word_is_asked_for(name: str, sample: str) -> None:
+    """But for what the report itself says, and for the names of protocols."""
+    report = all_samples()[sample]
+    drawing = DRAWINGS[name](report, Look(colours=LIGHT, speaks=foreign))
+    if drawing is None:
+        return
+    theirs = json.dumps(msgspec.to_builtins(report), ensure_ascii=False) + "UDP TCP"
+    theirs += " ".join(str(seen.__struct_config__.tag) for seen in report.observations)
+    root = ET.fromstring(drawing.svg)
+    said = [text.text or "" for text in root.iter() if text.tag.endswith(("text", "title"))]
+    said += [words for part in drawing.parts for words in (part.name, part.words)]
+    for words in said:
+        for word in re.findall("[A-Za-z]+", words):
+            assert word in theirs, words
+
+
+def test_how_a_probe_fared_has_a_word_in_every_language() -> None:
+    outcomes = {
+        outcome.replace("-", " ")
+        for kind in get_args(AnyObservation)
+        for outcome in outcomes_of(kind)
+    }
+    assert {"answered", "redirected", "broken off"} <= outcomes
+    assert outcomes <= set(timeline._WORDS)
+
+
+def outcomes_of(kind: Any) -> Iterator[str]:
+    """What the field `outcome` of an observation, or of its attempts, can be."""
+    for field in msgspec.structs.fields(kind):
+        if field.name == "outcome":
+            yield from get_args(field.type)
+        elif field.name in ("attempts", "calls") and "Attempt" in str(field.type):
+            for attempt in get_args(field.type):
+                if attempt is Attempt:
+                    yield from outcomes_of(attempt)
+
+
+def test_a_value_is_never_read_as_a_place_for_another() -> None:
+    said = filled("{a} of {b} {unknown}", a="{b}", b=2)
+    assert said == "{b} of 2 {unknown}"
+
+
+def test_marks_do_not_pile_up_on_a_letter() -> None:
+    assert svg.printable("e\u0301Z" + "\u0338" * 30 + "!") == "e\u0301Z" + "\u0338" * 3 + "!"
+    assert svg.printable("a\u202eb\x00") == "a\ufffdb\ufffd"
+
+
+def test_what_a_probe_is_there_to_provoke_is_good() -> None:
+    refused = (Attempt(at_s=0.1, outcome="refused"),)
+    asked = IcmpErrors(id="icmp", at_s=0.0, took_s=0.2, destination="x", attempts=refused)
+    tried = OutboundTcp(id="out", at_s=0.0, took_s=0.2, port=1863, number=1, attempts=refused)
+    assert [bar.fared for bar in timeline.bars([asked, tried])] == ["good", "bad"]

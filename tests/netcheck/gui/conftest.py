@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-
 from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QMessageBox
 from pytestqt.qtbot import QtBot
@@ -25,6 +21,12 @@ from probes.wire.link import Link
 
 SIZE = 1024, 700
 """Of the smallest screen that the window is made for."""
+
+
+@pytest.fixture(scope="session")
+def qapp_args() -> list[str]:
+    """No screen; by an argument, as the surroundings are those of other tests' programs too."""
+    return ["netcheck", "-platform", "offscreen"]
 
 
 @pytest.fixture

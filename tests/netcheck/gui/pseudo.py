@@ -7,7 +7,7 @@ import re
 from PySide6.QtCore import QTranslator
 
 _ACCENTS = str.maketrans("aceinosuyzACEINOSUYZ", "äçéïñöšüýžÄÇÉÏÑÖŠÜÝŽ")
-_KEPT = re.compile(r"(%\w|&\w|\n)")
+_KEPT = re.compile(r"(%\w|&\w|\{\w+\}|\n)")
 
 
 def pseudo(text: str) -> str:

@@ -12,7 +12,9 @@ from PySide6.QtWidgets import (
     QApplication,
     QHeaderView,
     QLabel,
+    QStyleOptionViewItem,
     QTabBar,
+    QTableView,
     QToolBar,
     QWidget,
 )
@@ -20,12 +22,13 @@ from pytestqt.qtbot import QtBot
 
 from netcheck import profile
 from netcheck.gui.bridge import Engine
-from netcheck.gui.export import SaveDialog
+from netcheck.gui.tableview import Marks
 from netcheck.gui.window import Window
 from netcheck.history import History
 from netcheck.prepared import Wanted
 from tests.netcheck.gui.conftest import SIZE
 from tests.netcheck.gui.pseudo import Pseudo, pseudo
+from tests.netcheck.gui.test_accessible_tree import dialogs
 from tests.netcheck.report import samples
 
 PAGES = ("start", "running", "answer", "details", "past", "comparison", "articles")
@@ -176,10 +179,45 @@ def test_from_right_to_left_all_is_mirrored(qtbot: QtBot, mirrored: None, window
     assert ask < window.start.go.mapTo(window, window.start.go.rect().center()).x()
 
 
-def test_the_dialogs_have_room(qtbot: QtBot, translated: Pseudo, window: Window) -> None:
-    dialog = SaveDialog(samples.everything(), window)
-    dialog.show()
-    assert cut_off(dialog) == []
-    window.fault.show_fault("A sentence that is longer than the window is wide. " * 5, "")
-    assert cut_off(window.fault) == []
-    window.fault.close()
+def test_english_words_keep_their_full_stop_from_right_to_left(
+    qtbot: QtBot, mirrored: None, window: Window
+) -> None:
+    """What a report says is English in every language, so far."""
+    window.show_report(samples.everything())
+    window.details.tabs.setCurrentIndex(window.details.tabs.count() - 1)
+    window.go(window.details)
+    view = window.details.timeline.view
+    qtbot.waitUntil(lambda: bool(view.model().index(0, 3).data()))
+    option = QStyleOptionViewItem()
+    option.direction = Qt.LayoutDirection.RightToLeft
+    delegate = view.itemDelegate()
+    assert isinstance(delegate, Marks)
+    delegate.initStyleOption(option, view.model().index(0, 3))
+    words = view.model().index(0, 3).data()
+    assert option.text == f"\u2068{words}\u2069"
+    option.direction = Qt.LayoutDirection.LeftToRight
+    delegate.initStyleOption(option, view.model().index(0, 3))
+    assert option.text == words
+
+
+def test_a_table_uses_the_room_that_there_is(
+    qtbot: QtBot, settings: QSettings, history: History
+) -> None:
+    window = filled(qtbot, settings, history)
+    view = page(qtbot, window, "past").findChildren(QTableView)[0]
+    for width in (1400, 1024, 1600):
+        window.resize(width, 800)
+        QApplication.processEvents()
+        assert view.horizontalHeader().length() == view.viewport().width()
+    window.close()
+
+
+def test_the_dialogs_have_room(
+    qtbot: QtBot, translated: Pseudo, settings: QSettings, history: History
+) -> None:
+    window = filled(qtbot, settings, history)
+    for dialog in dialogs(window):
+        QApplication.processEvents()
+        assert cut_off(dialog) == [], dialog.windowTitle()
+        dialog.close()
+    window.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QRadioButton
+from PySide6.QtWidgets import QApplication, QRadioButton, QScrollArea
 from pytestqt.qtbot import QtBot
 
 from netcheck import profile
@@ -83,6 +83,39 @@ def test_a_hostile_server_name_is_shown_as_text(qtbot: QtBot, page: Start) -> No
     page.point_at("<b>x</b><img src=x>")
     assert page._where.hint.textFormat() == Qt.TextFormat.PlainText
     assert not page.go.isEnabled()
+
+
+def test_the_page_does_not_scroll_where_all_of_it_has_room(qtbot: QtBot, page: Start) -> None:
+    page.resize(1024, 660)
+    area = page.findChild(QScrollArea)
+    assert area is not None
+    for typed in ("", "company.example", "a b"):
+        page._where.field.setEditText(typed)
+        QApplication.processEvents()
+        assert not area.verticalScrollBar().isVisible()
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("", "Paste the link"),
+        ("company.example", "The echo server of the domain company.example"),
+        ("192.0.2.7:8463", "if this computer trusts its certificate"),
+        ("netcheck://192.0.2.7#" + "ab" * 32, "must prove itself by the fingerprint"),
+        ("a b", "is not a host"),
+    ],
+)
+def test_what_was_typed_is_explained_beside_it(page: Start, typed: str, said: str) -> None:
+    page._where._against.setChecked(True)
+    page._where.field.setEditText(typed)
+    assert said in page._where.hint.text()
+    assert page.go.isEnabled() is ("is not" not in said and bool(typed))
+
+
+def test_this_computer_only_says_that_it_says_nothing_of_the_network(page: Start) -> None:
+    page.point_at("")
+    assert "nothing about your network" in page._where.alone_hint.text()
+    assert page.go.isEnabled()
 
 
 def test_what_is_sent_is_one_click_away(qtbot: QtBot, page: Start) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from itertools import combinations
-from typing import get_args
 
 import pytest
 from PySide6.QtCore import QSize
@@ -17,7 +16,6 @@ from netcheck.drawing.drawing import DARK, LIGHT, Palette
 from netcheck.drawing.svg import SHAPES
 from netcheck.gui import theme
 from netcheck.gui.window import Window
-from netcheck.report import model
 from tests.netcheck.report import samples
 
 
@@ -38,15 +36,6 @@ def test_contrast_is_that_of_wcag() -> None:
     assert theme.contrast("#000000", "#ffffff") == pytest.approx(21)
     assert theme.contrast("#ffffff", "#000000") == pytest.approx(21)
     assert theme.contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)
-
-
-def test_every_verdict_of_a_report_has_a_kind() -> None:
-    words = {
-        word
-        for literal in (model.Verdict, model.PortState, model.EditorVerdict, model.Severity)
-        for word in get_args(literal)
-    }
-    assert words <= set(theme.KINDS)
 
 
 def test_kinds_differ_in_more_than_colour() -> None:
@@ -108,6 +97,46 @@ def test_what_we_colour_can_be_read_on_what_the_system_colours(
         field = window.articles.search.palette()
         hint = field.color(QPalette.ColorRole.PlaceholderText).name()
         assert theme.contrast(hint, field.color(QPalette.ColorRole.Base).name()) >= 4.5
+
+
+HIGH = {
+    "white on black": {
+        Role.Window: "#000000", Role.WindowText: "#ffffff", Role.Base: "#000000",
+        Role.Text: "#ffffff", Role.Highlight: "#00ffff", Role.HighlightedText: "#000000",
+    },
+    "black on white": {
+        Role.Window: "#ffffff", Role.WindowText: "#000000", Role.Base: "#ffffff",
+        Role.Text: "#000000", Role.Highlight: "#37006e", Role.HighlightedText: "#ffffff",
+    },
+    "black on yellow": {
+        Role.Window: "#ffff00", Role.WindowText: "#000000", Role.Base: "#ffff00",
+        Role.Text: "#000000", Role.Highlight: "#ffff80", Role.HighlightedText: "#ffff00",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HIGH)
+def test_high_contrast_is_the_systems_colours(
+    qapp: QApplication, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """WCAG 2.2 success criterion 1.4.6, level AAA, whatever colours the user chose."""
+    system = QPalette()
+    for role, colour in HIGH[name].items():
+        system.setColor(role, QColor(colour))
+    before = qapp.palette()
+    qapp.setPalette(system)
+    try:
+        assert not theme.wants_contrast()
+        monkeypatch.setattr(theme, "wants_contrast", lambda: True)
+        ours = theme.palette()
+        assert (ours.window, ours.base) == (HIGH[name][Role.Window], HIGH[name][Role.Base])
+        for ground in (ours.window, ours.base):
+            for each in ("text", "quiet", "line", "accent", "good", "part", "bad", "open"):
+                assert theme.contrast(getattr(ours, each), ground) >= 7, (each, ground)
+        assert theme.contrast(ours.on_accent, ours.accent) >= 7
+        assert ours.line in theme.style()
+    finally:
+        qapp.setPalette(before)
 
 
 def test_the_window_follows_the_theme_while_it_runs(

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QSettings, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import QRect, QSettings, QSize, Qt
+from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtWidgets import QFileDialog, QLabel, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from netcheck import profile
+from netcheck.gui import export
 from netcheck.gui.window import Window
-from netcheck.history import History
+from netcheck.history import Entry, History
+from netcheck.report import formats
 from netcheck.report.model import Report
+from netcheck.server import embedded as embedding
+from netcheck.unfinished import Keeper, begun_now
+from probes.errors import SetupError
 from tests.netcheck.gui.conftest import message
+from tests.netcheck.report import samples
 
 LONGEST_MS = 30_000
 """A check of this computer alone takes a second; a busy machine several."""
@@ -37,7 +47,9 @@ def test_a_check_ends_in_an_answer(qtbot: QtBot, window: Window) -> None:
     assert report.server.embedded
     shown = {(f.profile, f.feature): f.verdict for f in window.answer.features.features()}
     assert shown == {(f.profile, f.feature): f.verdict for f in report.features}
-    assert window.answer.sentence.text().startswith("You can chat")
+    said = window.answer.sentence.text()
+    assert said.startswith("Only this computer was tested, not your network.")
+    assert "Chat" in said
 
 
 def test_cancel_answers_at_once_and_keeps_what_was_found(qtbot: QtBot, window: Window) -> None:
@@ -65,6 +77,17 @@ def test_it_remembers_what_was_asked(
     assert again.start.server == ""
 
 
+def test_it_remembers_its_size(
+    qtbot: QtBot, window: Window, settings: QSettings, history: History
+) -> None:
+    window.resize(750, 600)  # smaller than the screen, which it is moved into
+    window.close()
+    again = Window(window._engine, settings, history)
+    qtbot.addWidget(again)
+    again.show()
+    assert (again.width(), again.height()) == (750, 600)
+
+
 def test_every_feature_waits_before_it_is_known(qtbot: QtBot, window: Window) -> None:
     window.start.point_at("")
     window.start.begin()
@@ -73,8 +96,61 @@ def test_every_feature_waits_before_it_is_known(qtbot: QtBot, window: Window) ->
     first = window.running.features.list.item(0)
     assert first.text().endswith("waiting")
     assert window.running.bar.maximum() > 1  # determinate from the start
+    undecided = picture_of_first(window)
+    window.running.features.show_all(shown, {})
+    assert picture_of_first(window) != undecided
+    window.running.features.show_all(shown, {}, waiting=True)
     with qtbot.waitSignal(window._engine.finished, timeout=LONGEST_MS):
         pass
+
+
+def picture_of_first(window: Window) -> QImage:
+    """The sign before the first feature's name."""
+    view = window.running.features.list
+    box = view.visualItemRect(view.item(0))
+    return view.viewport().grab(QRect(box.topLeft(), QSize(40, box.height()))).toImage()
+
+
+def test_the_start_page_is_the_check_while_one_runs(qtbot: QtBot, window: Window) -> None:
+    window.start.point_at("")
+    with qtbot.waitSignal(window.engine.finished, timeout=LONGEST_MS):
+        window.start.begin()
+        window.go(window.articles)
+        window.go(window.start)
+        assert window.pages.currentWidget() is window.running
+    window.go(window.start)
+    assert window.pages.currentWidget() is window.start
+
+
+def test_every_observation_is_told_before_the_end(qtbot: QtBot, window: Window) -> None:
+    told: list[str] = []
+    window.engine.told.connect(lambda news: told.extend(o.id for o in news.observations))
+    report = checked(qtbot, window)
+    assert sorted(told) == sorted(each.id for each in report.observations)
+
+
+def test_a_history_that_cannot_be_read_says_why(
+    qtbot: QtBot, window: Window, history: History
+) -> None:
+    history.path.mkdir(parents=True)
+    with qtbot.waitSignal(window.past.refreshed):
+        window.go(window.past)
+    assert str(history.path) in window.past.notice.text()
+    assert window.past.notice.isVisible()
+    assert not window.past.empty.isVisible()
+
+
+def test_a_report_that_was_opened_calls_no_server_after_a_check(
+    qtbot: QtBot, window: Window
+) -> None:
+    """Nor is its own server tested in the name of another report."""
+    checked(qtbot, window)
+    other = samples.everything()
+    window.show_report(other)
+    qtbot.mouseClick(window.answer.whole, Qt.MouseButton.LeftButton)
+    assert not window.engine.busy
+    assert window.pages.currentWidget() is window.start
+    assert other.server.host in window.start.server
 
 
 def test_a_fault_of_ours_keeps_the_window(qtbot: QtBot, window: Window) -> None:
@@ -139,6 +215,186 @@ def test_a_report_that_cannot_be_saved_is_a_sentence(
 def test_a_full_disk_is_a_sentence(qtbot: QtBot, window: Window) -> None:
     checked(qtbot, window)
     assert "the disk is full" in complaint(qtbot, window, Path("/dev/full"))
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(errno.ENOSPC, "the disk is full"), (errno.EACCES, "you may not write there")],
+)
+def test_a_report_that_is_written_in_part_leaves_nothing(
+    qtbot: QtBot,
+    window: Window,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    said: str,
+) -> None:
+    """Neither half a file, nor the old one gone; and one sentence, which names the file."""
+    window.show_report(samples.everything())
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    (folder / "old.html").write_text("as it was", encoding="utf-8")
+
+    def full(_: int) -> None:
+        raise OSError(number, "as the system says it")
+
+    monkeypatch.setattr(os, "fsync", full)
+    for name in ("old.html", "new.html"):
+        sentence = complaint(qtbot, window, folder / name)
+        assert said in sentence
+        assert name in sentence
+        assert "\n" not in sentence
+    assert [file.name for file in folder.iterdir()] == ["old.html"]
+    assert (folder / "old.html").read_text(encoding="utf-8") == "as it was"
+    assert window.isVisible()
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "saved"),
+    [
+        ("pdf", "r", "r.pdf"),
+        ("pdf", "r.2026", "r.2026.pdf"),
+        ("pdf", "r.html", "r.html"),
+        ("json", "r", "r.netcheck.json"),
+        ("text", "R.TXT", "R.TXT"),
+    ],
+)
+def test_the_file_is_what_its_name_says(
+    window: Window, monkeypatch: pytest.MonkeyPatch, name: str, typed: str, saved: str
+) -> None:
+    offered: list[str] = []
+
+    def ask(parent: object, title: str, file: str, pattern: str) -> tuple[str, str]:
+        offered.append(file)
+        return f"/home/somebody/{typed}", pattern
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", ask)
+    dialog = export.SaveDialog(samples.everything(), window)
+    dialog.choose(name)
+    assert dialog.ask_where(window) == Path("/home/somebody", saved)
+    assert Path(offered[0]).is_absolute()
+    assert offered[0].endswith(export.OFFERED[name].suffix)
+
+
+@pytest.mark.parametrize(
+    ("said", "chosen"),
+    [(QMessageBox.StandardButton.Yes, True), (QMessageBox.StandardButton.No, False)],
+)
+def test_a_name_that_was_completed_replaces_no_file_unasked(
+    window: Window, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    said: QMessageBox.StandardButton, chosen: bool,
+) -> None:  # fmt: skip
+    there = tmp_path / "mine.netcheck.json"
+    there.write_text("of another day")
+    typed = str(tmp_path / "mine")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (typed, ""))
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: said)
+    dialog = export.SaveDialog(samples.everything(), window)
+    dialog.choose("json")
+    assert dialog.ask_where(window) == (there if chosen else None)
+
+
+def test_a_message_about_a_long_name_is_not_cut_off(qtbot: QtBot, window: Window) -> None:
+    box_text = f"/home/{'somebody-' * 40}.json cannot be written: the name is too long."
+    window.complain(box_text)
+    box = message(qtbot, window)
+    assert box.text().startswith("/home/somebody-")
+    assert box.text().endswith("-somebody-.json cannot be written: the name is too long.")
+    assert box.detailedText() == box_text
+    label = box.findChild(QLabel, "qt_msgbox_label")
+    assert isinstance(label, QLabel)
+    assert max(map(label.fontMetrics().horizontalAdvance, label.text().split())) <= label.width()
+    box.close()
+
+
+def test_a_fingerprint_is_shown_and_copied_in_full(qtbot: QtBot, window: Window) -> None:
+    sentence = f"The server proves to be {'0123456789abcdef' * 4}."
+    window.complain(sentence)
+    box = message(qtbot, window)
+    label = box.findChild(QLabel, "qt_msgbox_label")
+    assert isinstance(label, QLabel)
+    assert box.text() == label.text() == sentence
+    assert label.fontMetrics().horizontalAdvance(sentence.split()[-1]) <= label.width()
+    box.close()
+
+
+def test_of_two_lists_of_past_checks_the_newer_is_shown(
+    window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are read in threads of their own, and may end in either order."""
+    read: list[Callable[[list[Entry]], None]] = []
+    monkeypatch.setattr(window.engine, "work", lambda what, then, failed: read.append(then))
+    for _ in range(2):
+        window.past.refresh()
+    entry = Entry(
+        id="1", started_at="2026-01-01T00:00:00Z", network="", server="", overall="works",
+        state="finished",
+    )  # fmt: skip
+    read[1]([entry])
+    read[0]([])
+    assert window.past.table.rowCount() == 1
+
+
+def test_again_while_a_check_runs_is_answered(qtbot: QtBot, window: Window) -> None:
+    checked(qtbot, window)
+    window.start.begin()
+    window.go(window.answer)
+    qtbot.mouseClick(window.answer.whole, Qt.MouseButton.LeftButton)
+    assert window.pages.currentWidget() is window.running
+    assert "One check at a time" in window.statusBar().currentMessage()
+    with qtbot.waitSignal(window.engine.finished, timeout=LONGEST_MS):
+        pass
+
+
+def test_again_asks_what_was_asked_for_the_report_that_is_shown(
+    qtbot: QtBot, window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = checked(qtbot, window)
+    monkeypatch.setattr(embedding, "embedded", refusing)
+    monkeypatch.setattr(window, "complain", lambda _: None)
+    window.start.choose(["netmeeting"])
+    with qtbot.waitSignal(window.engine.refused, timeout=LONGEST_MS):
+        window.start.begin()
+    monkeypatch.undo()
+    window.go(window.answer)
+    assert window.answer.report == first
+    with qtbot.waitSignal(window.engine.finished, timeout=LONGEST_MS) as told:
+        window.check_again()
+    assert {f.profile for f in told.args[0].features} == {f.profile for f in first.features}
+
+
+def refusing(*_: object) -> object:
+    raise SetupError("This computer has no loopback address.")
+
+
+def test_all_past_checks_are_deleted_but_for_the_one_that_runs(
+    qtbot: QtBot, window: Window, history: History
+) -> None:
+    checked(qtbot, window)
+    keeper = Keeper(history, begun_now(profile.built_in(), embedded=True))
+    qtbot.waitUntil(lambda: {e.state for e in history.entries()} == {"running", "finished"})
+    with qtbot.waitSignal(window.past.refreshed):
+        window.go(window.past)
+    window.past.view.view.selectAll()
+    window.past.delete_chosen()
+    box = message(qtbot, window)
+    assert "still runs" in box.text()
+    box.close()
+    assert [e.state for e in history.entries()] == ["running"]
+    keeper.discard()
+
+
+def test_every_format_is_offered(qtbot: QtBot, window: Window) -> None:
+    report = samples.everything()
+    assert sorted(export.OFFERED) == formats.names()
+    for name in export.OFFERED:
+        assert export.format_of(Path(export.file_name(report, name))) == name
+    dialog = export.SaveDialog(report, window)
+    qtbot.addWidget(dialog)
+    assert dialog.format == "html"
+    for name in export.OFFERED:
+        dialog.choose(name)
+        assert dialog.format == name
 
 
 def complaint(qtbot: QtBot, window: Window, file: Path) -> str:

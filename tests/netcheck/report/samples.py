@@ -597,6 +597,7 @@ _BEHAVIOUR = (
             packets_per_s=50,
             source=f"{_PUBLIC}:53924",
             losses=(0, 1, 2, 3),
+            jitters_ms=(0.5, None, None, 41.2),
         )
         for direction in _DIRECTIONS
     ),

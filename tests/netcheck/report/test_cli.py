@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -53,14 +54,49 @@ def test_convert_to_standard_output(folder: Path) -> None:
 
 
 def test_an_unknown_format_is_wrong_usage_and_the_known_ones_are_named(folder: Path) -> None:
-    done = _run("convert", folder / "all_good.json", "--format", "pdf")
+    done = _run("convert", folder / "all_good.json", "--format", "docx")
     assert done.exit_code == 2
     assert "json" in done.stderr
     assert "text" in done.stderr
 
 
+def test_a_pdf_goes_to_a_file_or_a_pipe(folder: Path) -> None:
+    file = folder / "all_good.json"
+    assert _run("convert", file, "--format", "pdf").stdout_bytes.startswith(b"%PDF-")
+    done = _run("convert", file, "--format", "pdf", "--output", folder / "r.pdf")
+    assert (done.exit_code, done.output) == (0, "")
+    assert (folder / "r.pdf").read_bytes().endswith(b"%%EOF\n")
+
+
+def test_a_pdf_that_cannot_be_written_is_a_sentence(folder: Path) -> None:
+    output = folder / "none" / "r.pdf"
+    done = _run("convert", folder / "all_good.json", "--format", "pdf", "--output", output)
+    assert done.exit_code == 2
+    assert "cannot be written" in done.stderr
+
+
+if sys.platform != "win32":  # which has no pseudo-terminals
+
+    @pytest.mark.parametrize(
+        "words", [["report", "convert", "none.json"], ["check", "--server", "server.invalid"]]
+    )
+    def test_a_terminal_is_shown_no_pdf(words: list[str]) -> None:
+        ours, terminal = os.openpty()
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "netcheck", *words, "--format", "pdf"],
+                stdout=terminal, stderr=subprocess.PIPE, text=True, check=False, timeout=60,
+            )  # fmt: skip
+        finally:
+            os.close(terminal)
+            os.close(ours)
+        assert done.returncode == 2
+        assert "A PDF is nothing that a terminal can show: name a file for it" in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
 def test_help_names_the_formats() -> None:
-    assert "json|text" in _run("convert", "--help").stdout.replace("\n", "")
+    assert "json|pdf|text" in _run("convert", "--help").stdout.replace("\n", "")
 
 
 @pytest.mark.parametrize(

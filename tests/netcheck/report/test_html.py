@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 import xml.etree.ElementTree as ET
 from itertools import pairwise
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from netcheck.drawing.drawing import DARK, LIGHT
 from netcheck.report import answer, html
 from netcheck.report.model import Finding, Report
 from netcheck.report.text import summary
@@ -122,7 +125,12 @@ def test_any_report_is_a_page_of_ours_alone(report: Report) -> None:
 
 def test_nothing_is_fetched() -> None:
     page = html.render(everything())
-    assert "default-src 'none'" in page
+    style = page.partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    assert page.count(policy) == 1
+    assert page.count("<style") == 1
+    assert "style=" not in page
     assert "<script" not in page
     assert not re.search(r"(?:src|srcset|data|action)=|@import|url\(", page)
 
@@ -205,6 +213,21 @@ def test_light_dark_and_paper() -> None:
     assert "var(--good)" in page
 
 
+def test_every_colour_is_one_that_can_be_read() -> None:
+    """The style sheet has none but those of the two palettes, whose contrast is computed in
+    tests/netcheck/drawing; and both are in it."""
+    page = html.render(everything())
+    sheet = page[page.index("<style>") : page.index("</style>")]
+    screen, _, dark = sheet.partition("prefers-color-scheme: dark")
+    for colours, part in ((LIGHT, screen), (DARK, dark)):
+        for name, colour in msgspec.structs.asdict(colours).items():
+            assert f"--{name}: {colour};" in part
+    known = {c for p in (LIGHT, DARK) for c in msgspec.structs.asdict(p).values()}
+    assert set(re.findall("#[0-9a-f]{6}", sheet)) == known
+    body = page[page.index("</style>") :]
+    assert set(re.findall(r'(?:fill|stroke)="(#[0-9a-f]{3,6})"', body)) == set()
+
+
 def test_text_is_cleaned_of_what_turns_it_around() -> None:
     page = html.render(hostile())
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202e\u2066-\u2069]", page)
@@ -221,3 +244,32 @@ def test_a_cause_that_repeats_tells_its_steps_once() -> None:
     page = text_of(parsed(msgspec.structs.replace(behind_nat(), findings=again)))
     assert page.count("Symptoms") == 1
     assert page.count("Step by step: above") == 2
+
+
+def test_a_remedy_leads_to_all_that_it_was_seen_by() -> None:
+    one, other = (
+        Finding(
+            id=name, cause="inbound-tcp-blocked", severity="error", title="Nobody can call you",
+            article="inbound-tcp-blocked", evidence=[name],
+        )
+        for name in ("seen-by-one", "seen-by-other")
+    )  # fmt: skip
+    page = html.render(msgspec.structs.replace(all_good(), findings=[one, other]))
+    assert page.count("<h3>Nobody can call you</h3>") == 1
+    assert 'href="#seen-seen-by-one"' in page
+    assert 'href="#seen-seen-by-other"' in page
+
+
+@pytest.mark.parametrize(
+    ("written", "leads_to"),
+    [
+        ("double-nat.md", "#article-double-nat"),
+        ("no-hairpin.md", "#remedies"),  # not in this report
+        ("https://example.net/help", "https://example.net/help"),
+        ("http-proxy.txt", "#remedies"),
+        ("file:///etc/passwd", "#remedies"),
+        ("ftp://example.net/", "#remedies"),
+    ],
+)
+def test_an_article_leads_into_its_report_or_to_a_page(written: str, leads_to: str) -> None:
+    assert html._reference(written, {"double-nat"}) == leads_to

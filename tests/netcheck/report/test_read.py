@@ -1,4 +1,7 @@
 import json
+import os
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +141,77 @@ def test_keys_and_probes_that_a_newer_netcheck_added_are_passed_over() -> None:
     document["observations"][0]["smell"] = []
     document["observations"].insert(1, {"probe": "telepathy", "id": "t-1", "at_s": 0, "took_s": 0})
     assert parse(json.dumps(document).encode()) == behind_nat()
+
+
+@pytest.mark.parametrize(
+    "place", [("overall",), ("id",), ("features", 0, "verdict"), ("observations", 0, "outcome")]
+)
+def test_a_sentence_stays_one(place: tuple[Any, ...]) -> None:
+    document = _document()
+    inner = document
+    for step in place[:-1]:
+        inner = inner[step]
+    inner[place[-1]] = ["x" * 1_000_000] if place == ("id",) else "x" * 1_000_000
+    document["tool"]["version"] = "9" * 1_000_000
+    if place[-1] == "outcome":
+        document["observations"][0]["at_s"] = "x" * 1_000_000
+    assert len(_error(document)) < 700
+
+
+@pytest.mark.parametrize("place", ["duration_s", "at_s", "took_s"])
+def test_no_check_takes_for_ever(place: str) -> None:
+    document = _document()
+    inner = document if place == "duration_s" else document["observations"][1]
+    inner[place] = 1e308
+    assert f"{place}: no check takes so long" in _error(document)
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "count"),
+    [("features", None, 1001), ("findings", None, 1001), ("host", "addresses", 40_001)],
+)
+def test_no_check_finds_so_much(part: str, key: str | None, count: int) -> None:
+    document = _document()
+    (document if key is None else document[part])[key or part] = ["x"] * count
+    assert f"{count} entries, which no check finds" in _error(document)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+def test_a_pipe_and_a_device_are_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    if sys.platform != "win32":
+        os.mkfifo(pipe)
+    with pytest.raises(ReportError, match="is not JSON"):
+        read(pipe)
+    silent = os.open(pipe, os.O_RDWR)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "PIPE_SILENCE_S", 0.01)
+        with pytest.raises(ReportError, match="a pipe that nothing comes from"):
+            read(pipe)
+    os.close(silent)
+    with pytest.raises(ReportError, match="is a device"):
+        read(Path("/dev/zero"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+def test_a_report_comes_through_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    if sys.platform != "win32":
+        os.mkfifo(pipe)
+    held = os.open(pipe, os.O_RDWR)
+    # More than a pipe holds: the last of it is written when the reader is there.
+    data = json_format.render(all_good()).encode() + b" " * (1 << 20)
+    said: list[object] = []
+    reader = threading.Thread(target=lambda: said.append(read(pipe)))
+    writer = os.open(pipe, os.O_WRONLY)
+    reader.start()
+    at = 0
+    while at < len(data):
+        at += os.write(writer, data[at : at + 1000])
+    os.close(writer)
+    os.close(held)
+    reader.join()
+    assert said == [all_good()]
 
 
 def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import time
+import unicodedata
 from itertools import cycle
 from typing import Any
 
@@ -80,6 +82,27 @@ SPELLINGS: tuple[str, ...] = (
     f"enx{MAC.replace(':', '')}",
     FINGERPRINT,
     "192.168\u200b.178.23",
+    "192.168\ufe0f.178.23",
+    PRIVATE.replace(".", "%2E"),
+    GLOBAL.replace(":", "%3A"),
+    MAC.replace(":", "%3a"),
+    SERVER.replace(".", "%2e"),
+    "".join(chr(ord(c) + 0xFEE0) for c in PRIVATE),
+    "".join(chr(0x660 + int(c)) if c.isdigit() else c for c in PRIVATE),
+    PRIVATE.replace(".", "[.]"),
+    PRIVATE.replace(".", " "),
+    "-".join(reversed(PRIVATE.split("."))),
+    " ".join(reversed(PRIVATE.split("."))),
+    "192168178023",
+    _PACKED[::-1].hex(),
+    "".join(f"%{byte:02X}" for byte in _PACKED),
+    ipaddress.ip_address(PRIVATE).reverse_pointer.upper(),
+    "178.168.192.in-addr.arpa",
+    UNIQUE.replace(":", "-"),
+    MAC.replace(":", " "),
+    MAC.replace(":", "_"),
+    "001a7dfffeda7113",
+    f"wlx{MAC.replace(':', '')}",
 )
 
 GIVEN_AWAY = (
@@ -87,6 +110,19 @@ GIVEN_AWAY = (
     *("021a.7dda.7113", MAC.replace(":", ""), FINGERPRINT),
     *(PRIVATE, PUBLIC, CARRIER, UNIQUE, GLOBAL, "192.168.178.023", ",178,23", "-178-23"),
     ipaddress.ip_address(GLOBAL).exploded,
+    *(MAC.replace(":", " "), MAC.replace(":", "_"), "7dfffeda", "2e178", "192 168", "[.]178"),
+    *(
+        "23-178",
+        "23 178",
+        "192168178",
+        _PACKED[::-1].hex(),
+        "178.168.192",
+        "fd12-",
+        "%3a",
+        "１９２",
+        "١٩٢",
+    ),
+    *("%2e", "c0%a8"),
     *(_PACKED.hex(), _PACKED.hex(" "), _PACKED.hex(":"), repr(_PACKED)[2:-1]),
     str(int(ipaddress.ip_address(PRIVATE))),
     *(ipaddress.ip_address(a).reverse_pointer for a in (PRIVATE, GLOBAL)),
@@ -265,6 +301,35 @@ def test_what_becomes_of_a_text(text: str, redacted: str) -> None:
     known.learn(text)
     known.complete()
     assert known.redact(text) == redacted
+
+
+@pytest.mark.parametrize("name", ["Strauß", "İbrahim", "José", "ΣΊΣΥΦΟΣ", "Kelvin"])
+def test_a_name_in_any_case_and_form(name: str) -> None:
+    for form in ("NFC", "NFD"):
+        for written in (name, name.upper(), name.lower(), name.casefold()):
+            known = Placeholders()
+            known.name(name, "user")
+            known.complete()
+            said = unicodedata.normalize(form, written)
+            assert known.redact(f"by {said}.") == "by user-1."
+
+
+def test_a_mac_that_holds_an_address_is_a_mac() -> None:
+    text = "172.17.0.2 has 02:42:ac:11:00:02 and fe80::42:acff:fe11:2"
+    known = Placeholders()
+    known.learn(text)
+    known.complete()
+    said = "private-address-1 has mac-address-1 and link-local-address-1"
+    assert known.redact(text) == said
+
+
+def test_the_time_it_takes_does_not_grow_with_what_is_known() -> None:
+    addresses = [f"10.{n >> 8}.{n & 255}.7" for n in range(20_000)]
+    host = msgspec.structs.replace(all_good().host, addresses=addresses)
+    began = time.process_time()
+    redacted = redact(msgspec.structs.replace(all_good(), host=host, note=":" * 3_000_000))
+    assert time.process_time() - began < 10
+    assert redacted.host.addresses[-1] == "private-address-20000"
 
 
 def test_a_name_that_is_a_word_of_ours_or_one_letter_is_replaced_where_it_is_a_name() -> None:

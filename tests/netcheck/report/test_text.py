@@ -428,6 +428,7 @@ def test_long_lists_of_an_observation_are_cut_short() -> None:
     assert "1024–16024 blocked (16 tried), 17024–32024 open (16 tried), 33024–64024" in shown
     assert "packets per s 50" in shown
     assert "losses 0, 1, 2, 3" in shown
+    assert "jitters 0.5, 2 × –, 41.2 ms" in shown
     for line in render(everything(), details=True, width=100).split("\n  "):
         assert len(line) < 1500
     assert len(re.findall(r"\(idle ", shown)) <= 12

@@ -397,7 +397,7 @@ JUNK = [
 @pytest.mark.parametrize("junk", JUNK)
 async def test_junk_does_not_stop_the_server(serve: Serve, dialogue: Dialogue, junk: bytes) -> None:
     port = free_port(dialogue)
-    server = await serve(dialogues={dialogue.name: port}, first_frame_s=0.2, connection_s=0.2)
+    server = await serve(dialogues={dialogue.name: port}, first_frame_s=0.2, connection_s=1.0)
     async with session(server) as client:
         if dialogue.transport == "tcp":
             async with tcp(port) as connection:

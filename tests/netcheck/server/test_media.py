@@ -132,6 +132,8 @@ async def test_both_ways_every_packet_is_counted(serve: Serve) -> None:
             assert count.source == f"{LOOPBACK}:{rtp_sock.getsockname()[1]}"
             assert count.jitter_ms is not None
             assert count.losses == (0, 0)
+            assert len(count.jitters_ms) == 2
+            assert all(each is not None for each in count.jitters_ms)
             heard = drained(rtp_sock)
             assert [own.hear(data, 0.0) for data in heard] == [True] * PACKETS
             assert len(set(map(len, heard))) == 1
@@ -148,6 +150,7 @@ async def test_a_client_that_sends_nothing_is_told_so(serve: Serve) -> None:
                 PACKETS, 0, PACKETS, None,
             )  # fmt: skip
             assert count.jitter_ms is None
+            assert count.jitters_ms == (None, None)
             assert len(drained(rtp_sock)) == PACKETS
 
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from aiohttp import WSMessage, WSMsgType
 
 from probes.control import line
 from probes.control.dial import Dialled
@@ -48,6 +49,28 @@ async def test_the_largest_request_for_calls_fits_with_its_end() -> None:
         opened._handle(messages.Called(id=request_id, port=1, attempt=attempt, outcome="silent"))
     opened._handle(messages.CallsDone(id=request_id))
     assert replies.qsize() == 64 * 32 + 1
+
+
+async def test_a_server_that_floods_is_not_listened_to() -> None:
+    """What has arrived is read without a pause: nothing else would ever have its turn."""
+
+    class Flood:
+        read = 0
+
+        async def receive(self) -> WSMessage:
+            self.read += 1
+            assert self.read <= 10 * line.SAID_MAX
+            pong = messages.write(messages.Pong(n=1))
+            return WSMessage(WSMsgType.TEXT, pong, None)
+
+        def get_extra_info(self, _: str) -> None:
+            return None
+
+    opened, flood = made(), Flood()
+    opened._dialled.socket = flood
+    await opened._read()
+    assert flood.read > line.SAID_MAX
+    assert opened.lost_reason == "the server said far more than it was asked"
 
 
 def overheard(number: int) -> messages.Overheard:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -94,6 +95,8 @@ async def test_an_idle_way_carries_everything(data_dir: Path) -> None:
         assert stream.rtcp_received == 2
         assert (stream.local_port % 2, stream.server_port % 2) == (0, 0)
         assert stream.losses == (0, 0, 0)
+        assert len(stream.jitters_ms) == 3
+        assert all(jitter is not None for jitter in stream.jitters_ms)
     outbound, inbound = streams["audio-outbound"], streams["audio-inbound"]
     assert outbound.source == f"{CLIENT}:{outbound.local_port}"
     assert inbound.source == f"{server.addresses[0]}:{inbound.server_port}"
@@ -155,6 +158,30 @@ async def test_jitter_and_late_packets(data_dir: Path) -> None:
     assert back.late >= 3
     assert back.received == back.sent  # late is not lost
     assert out.rtt_ms is not None
+
+
+@pytest.mark.parametrize("uneven", ["outbound", "inbound"])
+async def test_jitter_is_told_where_it_was(data_dir: Path, uneven: Direction) -> None:
+    def fate(direction: Direction, number: int) -> tuple[float, ...]:
+        if direction != uneven or number < 25:
+            return (1e-4,)
+        return (0.012 * (number % 2) or 1e-4,)
+
+    streams = await through(data_dir, fate, 1.0)
+    even = streams[f"audio-{'inbound' if uneven == 'outbound' else 'outbound'}"].jitters_ms
+    smooth, _, _, rough = streams[f"audio-{uneven}"].jitters_ms
+    assert smooth is not None
+    assert rough is not None
+    assert rough == pytest.approx(12, abs=4)
+    assert smooth < rough / 2
+    assert statistics.median(each for each in even if each is not None) < BUSY_MS
+
+
+async def test_a_server_that_does_not_tell_jitter_over_time() -> None:
+    """An older one."""
+    streams = await against(Fake(ready(), report(losses=(0,), jitter_ms=2.0)))
+    out = next(s for s in streams if s.id == "media-audio-outbound")
+    assert (out.jitter_ms, out.losses, out.jitters_ms) == (2.0, (0,), ())
 
 
 async def test_one_way_only(data_dir: Path) -> None:
@@ -288,11 +315,13 @@ async def test_a_count_that_cannot_be_is_cut_down_to_one_that_can() -> None:
     lie = report(
         received=5, early=5, late=999, gaps=999, reordered=999, jitter_ms=1e308, rtt_ms=1e308,
         source="\x1b[2J", longest_gap_ms=1e308, lost=2**31, losses=(9,) * 128,
+        jitters_ms=(1e308, None, 0.0),
     )  # fmt: skip
     out = next(s for s in await against(Fake(ready(), lie)) if s.id == "media-audio-outbound")
     assert (out.sent, out.received, out.late, out.gaps, out.reordered) == (5, 5, 5, 5, 5)
     assert (out.jitter_ms, out.rtt_ms, out.longest_gap_ms) == (30_000, 30_000, 30_000)
     assert (out.source, out.losses) == (None, ())
+    assert out.jitters_ms == (30_000, None, 0.0)
 
 
 async def test_an_address_that_this_computer_does_not_have() -> None:

@@ -56,6 +56,17 @@ FINGERPRINT = "0123456789abcdef" * 4
             "netcheck://echo#" + ":".join(FINGERPRINT[i : i + 2] for i in range(0, 64, 2)),
             Link("echo", (), FINGERPRINT),
         ),
+        # As mails break it, and as commands and mails put it in quotes.
+        (
+            f"netcheck://echo:443\n?also=192.0.2.2#{FINGERPRINT[:20]}\n {FINGERPRINT[20:]}",
+            Link("echo", (443,), FINGERPRINT, ("192.0.2.2",)),
+        ),
+        (f"'netcheck://echo#{FINGERPRINT}'", Link("echo", (), FINGERPRINT)),
+        (f"<netcheck://echo#{FINGERPRINT}>", Link("echo", (), FINGERPRINT)),
+        (
+            f"  netcheck check --server 'netcheck://echo#{FINGERPRINT}'\n",
+            Link("echo", (), FINGERPRINT),
+        ),
     ],
 )
 def test_what_people_give_is_understood(text: str, link: Link) -> None:
@@ -115,6 +126,12 @@ def test_what_people_give_is_understood(text: str, link: Link) -> None:
         ("fe80::1%", "is not a port"),
         ("[fe80::1%eth0 eth1]", "between the brackets"),
         ("[fe80::1%eth0#1]", "between the brackets"),
+        ("0.0.0.0", "no single computer's address"),
+        ("0.0.0.0:8463", "no single computer's address"),
+        ("[::]:8463", "no single computer's address"),
+        ("255.255.255.255", "no single computer's address"),
+        ("224.0.0.1", "no single computer's address"),
+        (f"netcheck://echo#{FINGERPRINT} Regards", "64 hexadecimal digits"),
     ],
 )
 def test_what_cannot_be_understood_is_said(text: str, part: str) -> None:
@@ -131,7 +148,10 @@ def assert_one_sentence(text: str) -> None:
 
 
 HOSTS = st.one_of(
-    st.ip_addresses().map(str),
+    st.ip_addresses()
+    .filter(lambda a: not a.is_unspecified and not a.is_multicast)
+    .map(str)
+    .filter(lambda a: a != "255.255.255.255"),
     st.from_regex(r"\A[a-z][a-z0-9-]{0,20}(\.[a-z][a-z0-9-]{0,10}){0,3}\Z"),
 )
 LINKS = st.builds(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.wire.rtp_count import LATE_S, Count
+from probes.wire import rtp
+from probes.wire.rtp_count import LATE_S, QUARTERS_PER_S, Count
+from tests.probes.wire import tshark
 
 HZ = 8000
 PER_S = 50
@@ -84,6 +88,29 @@ def test_it_counts_as_the_appendix_does(heard: list[tuple[int, float]], first: i
 
 
 @given(arrivals(), st.integers(0, 0xFFFF))
+def test_the_jitter_of_each_quarter_is_the_mean_change_of_the_transit(
+    heard: list[tuple[int, float]], first: int
+) -> None:
+    count = Count(first=first, planned=60, clock_hz=HZ)
+    changes: dict[int, list[float]] = {}
+    seen: list[tuple[int, float]] = []
+    for index, delay in heard:
+        count.heard((first + index) & 0xFFFF, index * HZ // PER_S, index / PER_S + delay)
+        if index not in [each for each, _ in seen]:
+            if seen:
+                quarter = index * QUARTERS_PER_S // PER_S
+                changes.setdefault(quarter, []).append(abs(delay - seen[-1][1]))
+            seen.append((index, delay))
+    jitters_s = count.jitters_s(60, PER_S)
+    assert len(jitters_s) == len(count.losses(60, PER_S).by_quarter) == 5
+    for quarter, jitter_s in enumerate(jitters_s):
+        told = changes.get(quarter)
+        assert (jitter_s is None) == (told is None)
+        if jitter_s is not None and told is not None:
+            assert jitter_s == pytest.approx(sum(told) / len(told), abs=1e-9)
+
+
+@given(arrivals(), st.integers(0, 0xFFFF))
 def test_it_counts_what_happened(heard: list[tuple[int, float]], first: int) -> None:
     count = Count(first=first, planned=60, clock_hz=HZ)
     for index, delay in heard:
@@ -149,6 +176,63 @@ def test_steady_delay_is_no_jitter_and_a_step_is() -> None:
     assert steady.jitter_s == pytest.approx(0, abs=1e-12)
     step = fed((0, 0.0), (1, 0.036))
     assert step.jitter_s == pytest.approx(0.016 / 16)
+
+
+UNEVEN_MS = (0, 13, 7, 0, 18, 18, 4, 19, 3, 0, 12, 15, 2, 0)
+"""Delays of the second quarter's packets.  None is overtaken: tshark tells no jitter of those."""
+
+
+def test_the_jitter_of_each_quarter_is_what_tshark_calls_so() -> None:
+    """Each two packets that follow each other are a stream of their own for tshark: its jitter
+    after the second one is a sixteenth of |D|."""
+    delays_ms = {12 + number: delay for number, delay in enumerate(UNEVEN_MS)}
+    lost = {15, *range(25, 38), 40}
+    arrived = sorted(
+        (index / PER_S + delays_ms.get(index, 0) / 1000, index)
+        for index in range(50)
+        if index not in lost
+    )
+    count = fed(*((index, at_s) for at_s, index in arrived))
+
+    pairs = [
+        (at_s, rtp.write(packet(index, number)))
+        for number, both in enumerate(pairwise(arrived), start=1)
+        for at_s, index in both
+    ]
+    shown_ms = tshark.jitters_ms(pairs)
+    assert len(shown_ms) == len(arrived) - 1
+    quarters: list[list[float]] = [[], [], [], []]
+    for number, (_, index) in enumerate(arrived[1:], start=1):
+        quarters[index * QUARTERS_PER_S // PER_S].append(16 * shown_ms[number])
+    told = count.jitters_s(50, PER_S)
+    assert told[2] is None
+    assert quarters[2] == []
+    for quarter in (0, 1, 3):
+        mean = sum(quarters[quarter]) / len(quarters[quarter])
+        assert 1000 * (told[quarter] or 0.0) == pytest.approx(mean, abs=0.01)  # of 3 digits, 16 x
+    assert told[0] == pytest.approx(0, abs=1e-9)
+    assert (told[1] or 0) > 0.007
+
+
+def packet(index: int, ssrc: int) -> rtp.Packet:
+    return rtp.Packet(
+        payload_type=rtp.G723, sequence=index, timestamp=index * 160, ssrc=ssrc, payload=bytes(24)
+    )
+
+
+def test_a_smooth_end_does_not_hide_a_rough_beginning() -> None:
+    count = fed(*((i, i / PER_S + (0.04 if i % 2 and i < 25 else 0.0)) for i in range(150)))
+    assert 1000 * (count.jitter_s or 0.0) < 0.02
+    first, *_, last = count.jitters_s(150, PER_S)
+    assert first == pytest.approx(0.04)
+    assert last == pytest.approx(0, abs=1e-12)
+
+
+def test_what_came_later_than_was_sent_in_all_has_no_quarter() -> None:
+    count = fed((0, 0.0), (1, 0.02), (30, 0.6))
+    first, second = count.jitters_s(13, PER_S)
+    assert first == pytest.approx(0.0, abs=1e-12)
+    assert second is None
 
 
 def test_late_ones_are_those_that_a_player_would_miss() -> None:

@@ -61,6 +61,27 @@ def fields_of(datagrams: Sequence[bytes], protocol: str, names: Sequence[str]) -
     return [[",".join(frame.get(name, [])) for name in names] for frame in frames]
 
 
+def jitters_ms(packets: Sequence[tuple[float, bytes]]) -> dict[int, float]:
+    """Of each SSRC, the greatest jitter that tshark's analysis of its RTP packets shows; they
+    arrive at these times, in seconds."""
+    one, other = Endpoint("192.0.2.1", 5004), Endpoint("192.0.2.2", 5004)
+    capture = _FILE
+    for at_s, data in packets:
+        seconds, microseconds = divmod(round(at_s * 1e6), 1_000_000)
+        packet = _datagram(one, other, data)
+        capture += struct.pack("!IIII", seconds, microseconds, len(packet), len(packet)) + packet
+    done = subprocess.run(
+        ["tshark", "-n", "-q", "-r", "-", "-d", "udp.port==5004,rtp", "-z", "rtp,streams"],
+        input=capture,
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    lines = [line.split() for line in done.stdout.decode().splitlines()]
+    streams = [words for words in lines if len(words) > 16 and words[6].startswith("0x")]
+    return {int(words[6], 16): float(words[16]) for words in streams}
+
+
 def _shown(packets: list[bytes], decode_as: Iterable[str]) -> list[Fields]:
     capture = _FILE + b"".join(
         struct.pack("!IIII", number, 0, len(packet), len(packet)) + packet

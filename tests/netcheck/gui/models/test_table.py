@@ -33,7 +33,9 @@ TABLES: dict[str, tuple[Callable[[], Table[Any]], Callable[[Report], list[Any]]]
     "ports": (of_report.ports, lambda report: report.ports),
     "facts": (of_report.facts, of_report.facts_of),
     "editors": (of_report.editors, lambda report: of_report.editors_of(report.editors)),
+    "calls": (of_report.calls, lambda report: report.calls),
     "media": (of_report.media, lambda report: report.media),
+    "findings": (of_report.findings, of_report.findings_of),
     "observations": (of_report.observations, lambda report: report.observations),
 }
 

@@ -1,4 +1,4 @@
-"""``--redact``: the report without names, those of whoever runs this program included."""
+"""The report without names, those of whoever runs this program included."""
 
 from __future__ import annotations
 

@@ -1,0 +1,34 @@
+"""The report as PDF: netcheck.report.paper, where Qt is there to draw it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from netcheck.report.model import Report
+
+
+def render(report: Report, *, profile_titles: Mapping[str, str] | None = None) -> bytes:
+    """The whole file; `profile_titles` are the names, by id, of profiles not built in.
+
+    Raises ImportError where there is no Qt.
+    """
+    from netcheck.report.paper.painted import painted
+
+    return painted(report, profile_titles)
+
+
+def obstacle(*, to_terminal: bool) -> str | None:
+    """Why there can be no PDF here, and what to do; None where there can."""
+    if to_terminal:
+        return "A PDF is nothing that a terminal can show: name a file for it with --output."
+    try:
+        import PySide6.QtGui
+        import PySide6.QtSvg  # noqa: F401 - whether it can be loaded
+    except ImportError as error:
+        return (
+            f"A PDF needs Qt, which is not installed or lacks a library of the system ({error}); "
+            "install PySide6-Essentials, or use --format html, which prints as well."
+        )
+    return None
