@@ -99,9 +99,10 @@ class Database:
             (size,) = db.execute("PRAGMA page_size").fetchone()
             return int(pages) * int(size)
 
-        if self.do(unused) > _UNUSED_BYTES:
-            with suppress(sqlite3.Error), self._open() as db:
-                db.execute("VACUUM")
+        with suppress(sqlite3.Error, HistoryError, DamageError):
+            if self.do(unused) > _UNUSED_BYTES:
+                with self._open() as db:
+                    db.execute("VACUUM")
 
     def _done(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         with self._open() as db, _transaction(db):

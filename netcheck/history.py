@@ -174,7 +174,7 @@ class History:
         """The check of this id, of which the beginning is enough, or the ``latest``."""
         entries = self.entries()
         if name == "latest" and entries:
-            return entries[0]
+            return self._latest(entries)
         found = [each for each in entries if each.id == name]
         found = found or [each for each in entries if name and each.id.startswith(name)]
         if len(found) == 1:
@@ -183,6 +183,17 @@ class History:
         if found:
             raise HistoryError(f"There are {len(found)} checks that begin with {shown}; say more.")
         raise HistoryError(f"There is no check {shown}; netcheck history list shows all.")
+
+    def _latest(self, entries: list[Entry]) -> Entry:
+        """The one that runs, or was kept last: the clock may have been set back since another."""
+
+        def work(db: sqlite3.Connection) -> str | None:
+            row = db.execute("SELECT id FROM checks ORDER BY rowid DESC LIMIT 1").fetchone()
+            return row[0] if row is not None else None
+
+        kept = self._db.do(work)
+        likely = [e for e in entries if e.state in ("running", "unfinished") or e.id == kept]
+        return max(likely or entries, key=lambda e: (e.state == "running", e.started_at))
 
     def report(self, check: str) -> Report:
         """The report of the check with this id; of an unfinished one what it had found."""
@@ -193,9 +204,7 @@ class History:
                 return row[0], []
             begun = db.execute("SELECT begun FROM running WHERE id = ?", (check,)).fetchone()
             if begun is None:
-                raise HistoryError(
-                    f"There is no check {check[:40]}; netcheck history list shows all."
-                )
+                raise HistoryError(f"There is no check {check[:40]}: it may have been deleted.")
             rows = db.execute(
                 "SELECT observations FROM observed WHERE running = ? ORDER BY number", (check,)
             )

@@ -118,6 +118,9 @@ def values_of(report: Report, finding: Finding) -> dict[str, object]:
         "public_address": next(iter(report.nat.public_addresses), None),
         "nat_present": report.nat.present,
         "carrier_grade": report.nat.carrier_grade,
+        "outer_router": next(
+            (o for f in report.findings if (o := f.parameters.get("outer_router"))), None
+        ),
         "features": [f.title for f in report.features if finding.id in f.findings],
         "editors": {each.protocol: each.verdict for each in report.editors},
     }

@@ -157,6 +157,7 @@ _KINDS = {
     "sent": Kind("the private address", _is_place),
     "received": Kind("another address", _is_place),
     "entry": Kind("an address of your home network", _is_place),
+    "answer": Kind("an address of your home network", _is_place),
     "opened": Kind("the port of calls", _is_port),
     "sound": Kind("in both directions", _is_sound),
     "program": Kind("another program", free=True),

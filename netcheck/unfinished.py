@@ -16,7 +16,17 @@ from netcheck import __version__, plan
 from netcheck.history import History, HistoryError, network_of
 from netcheck.profile import Profile
 from netcheck.report.model import Report, Tool
-from probes.observation import AnyObservation, Control, LocalFacts
+from probes.observation import (
+    AnyObservation,
+    Call,
+    Control,
+    Invited,
+    LocalFacts,
+    Loss,
+    NameLookup,
+    Nat64,
+    Talk,
+)
 
 EVERY_S = 0.5
 """At most so often are observations written: what a kill can lose."""
@@ -58,12 +68,17 @@ class Keeper:
         """Returns at once."""
         self._seen.put(observation)
 
-    def finish(self, report: Report) -> None:
-        """Keep the report in place of its observations.  Raises HistoryError.
+    def finish(self, report: Report) -> bool:
+        """Keep the report in place of its observations, but not if it ``found_nothing``; whether
+        it is kept.  Raises HistoryError.
 
         That some of these could not be written does not matter any more: it is tried anew."""
         self._end()
+        if found_nothing(report):
+            self._history.discard(self.id)
+            return False
         self._history.add(report, instead_of=self.id)
+        return True
 
     def discard(self) -> None:
         """Forget it: the check could not be made at all.  Raises HistoryError."""
@@ -127,6 +142,23 @@ class Keeper:
                 if each.observed_address:
                     public = [each.observed_address.rpartition(":")[0].strip("[]")]
         self._network = (gateways, public)
+
+
+def found_nothing(report: Report) -> bool:
+    """Whether the check was cancelled before it knew anything of the network: nobody looks for it
+    among past checks, and nothing can be compared with it."""
+    return not report.complete and not any(map(_tells, report.observations))
+
+
+def _tells(observation: AnyObservation) -> bool:
+    """Whether it is more than what this computer says of itself, and what was not tested."""
+    if isinstance(observation, Control):
+        return observation.connected or bool(observation.attempts)
+    if isinstance(observation, Talk | Call | Invited):
+        return not observation.untested
+    if isinstance(observation, NameLookup):
+        return observation.outcome != "resolved"
+    return not isinstance(observation, LocalFacts | Nat64 | Loss)
 
 
 def begun_now(profiles: tuple[Profile, ...], **more: Any) -> Begun:

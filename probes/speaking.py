@@ -19,7 +19,7 @@ from probes.attempts import LAG_S, classify
 from probes.connecting import connected
 from probes.editors.contract import Dialogue
 from probes.errors import WireError
-from probes.exchange import Exchange
+from probes.exchange import ARRIVED_MAX, Exchange
 from probes.observation import AttemptOutcome
 from probes.path import cancelled_at_end
 from probes.repeated import Datagrams
@@ -151,22 +151,27 @@ class Speaking:
         said = exchange.finish()
         for data in said:
             await loop.sock_sendall(exchange.sock, data)
+        left = ARRIVED_MAX if said else 0  # what has arrived is read without a pause
         async with asyncio.timeout(self._session.pace.patience_s):
-            while said and await loop.sock_recv(exchange.sock, 4096):
-                pass
+            while left > 0 and (data := await loop.sock_recv(exchange.sock, 4096)):
+                left -= len(data)
 
     async def _take_leave_by_datagrams(self, exchange: Exchange) -> None:
         """Again until it is answered: a router that has not seen it keeps open what it opened."""
         loop = asyncio.get_running_loop()
         session = self._session
         said = exchange.finish()
+        left = ARRIVED_MAX
         for attempt in range(session.attempts_wanted("udp") if said else 0):
             for data in said:
                 await loop.sock_sendall(exchange.sock, data)
             try:
                 async with asyncio.timeout(session.pace.gap_s(attempt)):
-                    while await loop.sock_recv(exchange.sock, 4096) in exchange.arrived:
-                        pass
+                    while left > 0:
+                        data = await loop.sock_recv(exchange.sock, 4096)
+                        if data not in exchange.arrived:
+                            return
+                        left -= len(data)
                     return
             except TimeoutError:
                 continue

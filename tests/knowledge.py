@@ -56,6 +56,7 @@ FULL: dict[str, object] = {
     "sent": "192.168.1.7:1720",
     "received": "198.51.100.4:1720",
     "entry": "192.168.1.7:1720",
+    "answer": "192.168.1.7:20001",
     "opened": 1720,
     "sound": "one-way",
     "editors": {"ftp": "edited", "h323": "mangled"},
@@ -67,7 +68,7 @@ EXACT = [
     "lan_address", "router_address", "called_address", "public_address", "address",
     "carrier_address", "external_address", "outer_router", "last_hop", "device", "filtering",
     "direction", "kind", "seconds", "jitter_ms", "mos", "percent", "field", "sent", "received",
-    "entry", "opened", "sound",
+    "entry", "answer", "opened", "sound",
 ]  # fmt: skip
 
 each_article = pytest.mark.parametrize("article", kb.articles(), ids=lambda article: article.id)
@@ -95,7 +96,12 @@ def variants() -> Iterator[dict[str, object]]:
         [{}, {"transport": "tcp"}, {"transport": "udp"}],
         [{}, {"local_port": 6901}],
         [{}, {"ports": [1720]}],
-        [{}, {"entry": "192.168.1.7:1720", "opened": 1720}, {"sound": "one-way"}],
+        [
+            {},
+            {"entry": "192.168.1.7:1720", "opened": 1720},
+            {"sound": "one-way"},
+            {"answer": "192.168.1.7:20001"},
+        ],
     ]
     for chosen in itertools.product(*branches):
         yield {name: value for part in chosen for name, value in part.items()}

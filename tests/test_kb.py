@@ -244,6 +244,42 @@ def test_calls_only_outward_say_what_the_directory_names() -> None:
     assert "this computer was not reached" not in forwarded
 
 
+def test_a_call_that_was_answered_needs_no_forwarding() -> None:
+    answered = CALLED | {"answer": "192.168.1.7:20001"}
+    for values in (answered, answered | {"opened": 1720}):
+        remedy = kb.remedy(article("calls-only-outward"), values)
+        assert remedy.startswith("Switch on the NAT editor for H.323 on your router")
+        text = kb.render(article("calls-only-outward"), values)
+        assert "The answer names 192.168.1.7:20001" in text
+        assert "this computer was not reached" not in text
+        assert "finds the address" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("calls-only-outward", {}),
+        ("calls-only-outward", {"entry": "192.168.1.7:1720"}),
+        ("embedded-address-untouched", {"protocols": ["ldap"]}),
+    ],
+)
+def test_who_has_two_routers_forwards_calls_twice(name: str, values: dict[str, object]) -> None:
+    said = kb.remedy(article(name), CALLED | values | {"outer_router": "10.64.0.1"})
+    assert "twice: on the router at 10.64.0.1 to your own router, and on your own to 192" in said
+    assert "twice" not in kb.remedy(article(name), CALLED | values)
+
+
+def test_a_router_behind_another_is_not_told_to_let_related_connections_in() -> None:
+    public = {"nat_present": True, "public_address": "198.51.100.4"}
+    for received, start in (
+        ("10.64.0.2:6891", "Let only one router translate addresses: one writes 10.64.0.2:6891"),
+        ("198.51.100.4:6891", "Let the firewall on your router"),
+        ("24", "Let the firewall on your router"),
+    ):
+        remedy = kb.remedy(article("editor-pinhole-closed"), public | {"received": received})
+        assert remedy.startswith(start)
+
+
 def test_calls_only_outward_claim_no_more_sound_than_there_is() -> None:
     both = kb.render(article("calls-only-outward"), CALLED)
     one_way = kb.render(article("calls-only-outward"), CALLED | {"sound": "one-way"})

@@ -307,8 +307,8 @@ def _kept(wanted: Wanted, keep: bool) -> Iterator[_Kept]:
         try:
             if kept.report is None:
                 kept.keeper.discard()
-            else:
-                kept.keeper.finish(kept.report)
+            elif not kept.keeper.finish(kept.report):
+                click.echo("The check was stopped before it found anything: not kept.", err=True)
         except HistoryError as error:
             click.echo(clean(str(error)), err=True)
         if history.notice:

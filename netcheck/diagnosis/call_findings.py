@@ -195,7 +195,7 @@ def _only_outward(facts: Facts, placed: Sequence[Placed], ports: Sequence[Port])
         evidence = (*called.used, *evidence)
         fault = called.fault
         if fault is not None and fault.cause == "embedded-address-untouched" and fault.to:
-            parameters["entry"] = fault.to
+            parameters["answer" if fault.protocol == "h323" else "entry"] = fault.to
         if fault is not None and fault.at == "control" and not fault.protocol:
             port, parameters["ports"] = None, [*_ANY]
     if port is None:

@@ -157,8 +157,8 @@ def _wrong_address(facts: Facts, call: Call, m: CallMedia, to: str | None) -> tu
         return why, "embedded-address-mangled"
     if is_private(facts, call, to):
         why = (
-            f"they send to {address_of(to or '')}, because no router rewrites "
-            "the address inside the call's messages"
+            f"they send to {address_of(to or '')}, because that address inside the call's "
+            "messages is not rewritten"
         )
         return why, "embedded-address-untouched"
     why = f"they send to {_shown(to)}, which is not your address as others see it"

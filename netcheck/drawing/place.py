@@ -129,9 +129,9 @@ def _where(finding: Finding, report: Report) -> Place:
         case "inbound-tcp-blocked" | "inbound-udp-blocked":
             return _from_outside(report)
         case "calls-only-outward":
-            # Calls come in where the port is open: it is the directory that names another address.
-            entry = finding.parameters.get("entry")
-            return _first_translator(report) if entry else _from_outside(report)
+            # Calls come in where the port is open: the directory or the answer names another place.
+            named = finding.parameters.get("entry") or finding.parameters.get("answer")
+            return _first_translator(report) if named else _from_outside(report)
         case "inbound-tcp-refused" | "filtering-needs-peer-first":
             # This computer's own firewall may do the same.
             return "computer", _from_outside(report)[1]

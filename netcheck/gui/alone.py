@@ -130,7 +130,8 @@ class Lock:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-            self._open = self._open or os.open(self.path, flags, 0o600)
+            if self._open is None:
+                self._open = os.open(self.path, flags, 0o600)
         except OSError:
             return True
         if sys.platform == "win32":
@@ -141,6 +142,7 @@ class Lock:
                 return False
         else:
             if os.fstat(self._open).st_uid != os.getuid():
+                self.free()  # nothing that stands in it is believed
                 return True
             try:
                 fcntl.flock(self._open, fcntl.LOCK_EX | fcntl.LOCK_NB)

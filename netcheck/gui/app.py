@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import TextIO
 
 from PySide6.QtCore import (
     QLibraryInfo,
@@ -52,7 +53,7 @@ def run(arguments: Sequence[str], platform: str = "") -> int:
             return 0
     except SilentError as error:
         silent = str(error)
-        sys.stderr.write(f"{silent}\n")
+        _tell(f"{silent}\n")
     # Ctrl+C ends it as the terminal's user wants; what was found is kept already.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     history = History()
@@ -82,8 +83,7 @@ def made(platform: str = "") -> QApplication:
     def hear(kind: QtMsgType, _: QMessageLogContext, text: str) -> None:
         said.append(text)
         if kind == QtMsgType.QtFatalMsg:
-            sys.stderr.write(_unusable(platform or os.environ.get("QT_QPA_PLATFORM", "")) + "\n")
-            sys.stderr.flush()
+            _tell(_unusable(platform or os.environ.get("QT_QPA_PLATFORM", "")) + "\n")
             os._exit(2)
 
     before = qInstallMessageHandler(hear)
@@ -112,6 +112,14 @@ def _unusable(platform: str) -> str:
     return f"The window cannot be opened: {why}, or use 'netcheck check', which needs no window."
 
 
+def _tell(text: str) -> None:
+    """On the terminal, where there is one: Windows starts programs without it, too."""
+    terminal: TextIO | None = sys.stderr
+    if terminal is not None:
+        terminal.write(text)
+        terminal.flush()
+
+
 def raise_(window: Window, file: Path | None) -> None:
     """Bring the window to the front, with the report in ``file`` if there is one."""
     window.setWindowState(window.windowState() & ~Qt.WindowState.WindowMinimized)
@@ -138,7 +146,7 @@ def catch(window: Window) -> None:
     ) -> None:
         details = "".join(traceback.format_exception(kind, error, where))
         log.error("%s", details)
-        sys.stderr.write(details)
+        _tell(details)
         met = translate("Fault", "netcheck met an error of its own: %1.")
         window.show_broken(met.replace("%1", kind.__name__), details)
 

@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 import msgspec
-from PySide6.QtCore import QObject, QThreadPool, Signal
+from PySide6.QtCore import QCoreApplication, QObject, QThreadPool, Signal
 
 from netcheck.history import History, HistoryError
 from netcheck.measure.record import Event, Observed, Progress
@@ -73,6 +73,7 @@ class Engine(QObject):
         self._worked.connect(self._hand_over)
         # Of Qt's threads: what is written as PDF uses its timers.
         self._pool = QThreadPool(self)
+        self._saves = QThreadPool(self)  # what is waited for before the program ends
         sys.setswitchinterval(SWITCH_S)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="netcheck engine", daemon=True)
@@ -102,9 +103,12 @@ class Engine(QObject):
         what: Callable[[], _T],
         then: Callable[[_T], None],
         failed: Callable[[str], None],
+        *,
+        saves: bool = False,
     ) -> None:
         """Do ``what`` may wait for a disk while the window goes on, ``then`` give what came of
-        it, or the sentence of its ReportError or HistoryError to ``failed``."""
+        it, or the sentence of its ReportError or HistoryError to ``failed``.  ``saves``: it is
+        done before the program ends (see ``settle``)."""
 
         def worked() -> None:
             try:
@@ -118,7 +122,7 @@ class Engine(QObject):
             with suppress(RuntimeError):  # the window is gone, and the signal with it
                 self._worked.emit(call, result)
 
-        self._pool.start(worked)
+        (self._saves if saves else self._pool).start(worked)
 
     def load(self, then: Callable[[], None]) -> None:
         """Bring what a check needs while nothing else is to be done, so that its start does not
@@ -136,6 +140,15 @@ class Engine(QObject):
             f"netcheck met an error of its own: {type(error).__name__}.",
             "".join(traceback.format_exception(error)),
         )
+
+    @property
+    def saving(self) -> bool:
+        return self._saves.activeThreadCount() > 0
+
+    def settle(self) -> None:
+        """Wait for what is being saved, and hand over what came of it."""
+        self._saves.waitForDone(int(SAVE_S * 1000))
+        QCoreApplication.sendPostedEvents(self)
 
     def close(self) -> None:
         """End everything; waits for the sockets to be closed.  A second time does nothing."""
@@ -155,7 +168,7 @@ class Engine(QObject):
     @property
     def stuck(self) -> bool:
         """Whether, after ``close``, something still waits, as for a disk that does not answer."""
-        return self._pool.activeThreadCount() > 0
+        return self.saving or self._pool.activeThreadCount() > 0
 
     def _submit(self, work: Coroutine[Any, Any, None]) -> Future[None]:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -172,6 +185,10 @@ class Engine(QObject):
 
 CLOSE_S = 2.0
 """A check that is cancelled says goodbye to the server within a second."""
+
+
+SAVE_S = 30.0
+"""A report with ten thousand observations takes ten seconds; a disk that is gone never answers."""
 
 
 def _load() -> None:

@@ -149,7 +149,7 @@ class Handle(QPushButton):
         self._data: _Made | None = None
         self._asked = False  # for the file, which is being made
         self._copy = False  # as soon as it is there
-        self._folder: QTemporaryDir | None = None
+        self._folders: list[QTemporaryDir] = []
         self.setText(self.tr("Drag or copy as &file"))
         self.setToolTip(
             self.tr("Drag it into a mail or a folder, or click and paste the file there")
@@ -184,13 +184,18 @@ class Handle(QPushButton):
         else:
             self._make()
 
+    def tidy(self) -> None:
+        """Leave no report behind, even if the program ends while it is being made."""
+        for folder in self._folders:
+            folder.remove()
+
     def _make(self) -> None:
         if self._report is None or self._asked or self.work is None:
             return
-        # A folder of our own, gone with the window: nobody else can be there first.
-        self._folder = self._folder or QTemporaryDir()
-        if not self._folder.isValid():
-            self._folder = None
+        # A folder of its own, gone with the window: nobody else can be there first, and what was
+        # copied before stays.
+        temporary = QTemporaryDir()
+        if not temporary.isValid():
             self.setDown(False)
             self.failed.emit(self.tr(
                 "There is no room for the file: the folder for temporary files is full or may not"
@@ -198,7 +203,8 @@ class Handle(QPushButton):
             ))  # fmt: skip
             return
         self._asked = True
-        report, folder = self._report, Path(self._folder.path())
+        self._folders.append(temporary)
+        report, folder = self._report, Path(temporary.path())
 
         def there(data: _Made) -> None:
             if report is self._report:

@@ -38,6 +38,7 @@ from netcheck.gui.ring import Follower
 from netcheck.history import History
 from netcheck.prepared import Wanted
 from netcheck.report.model import Finding, Report
+from netcheck.unfinished import found_nothing
 from probes.errors import LinkError
 
 _RECOLOURED = (
@@ -72,6 +73,7 @@ class Window(QMainWindow):
         self._wanted: Wanted | None = None
         self._before: Report | None = None
         self._loading = False
+        self._leaving = False
         # The id of the report that was made just now, and what was asked for: a check after it may
         # be refused, and leave that report as it is.
         self._own: tuple[str, Wanted | None] = ("", None)
@@ -222,18 +224,24 @@ class Window(QMainWindow):
             self.check(msgspec.structs.replace(wanted, only=only), report)
             return
         # Whoever wrote the file names a server in it: the user is asked before it is called.
+        self.start.choose([feature.profile for feature in report.features])
+        self.go(self.start)
         try:
             found = again.link_of(report)
         except LinkError:
-            found = None
-        self.start.choose([feature.profile for feature in report.features])
+            self.start.ask_for_server()
+            self._say(self.tr("The report does not say which echo server it was made with."))
+            return
         self.start.point_at("" if found is None else str(found))
-        self.go(self.start)
         self._say(self.tr("This report was not made just now. Is this the right server?"))
 
     def _finished(self, report: Report) -> None:
         from netcheck.gui import changes, trouble
 
+        if found_nothing(report):  # what was shown before says more
+            self.go(self.start if self._before is None else self.answer)
+            self._say(self.tr("The check was stopped before it found anything."))
+            return
         self._own = (report.id, self._wanted)
         change = changes.in_words(self._before, report) if self._before is not None else ""
         link = self._wanted.link if self._wanted is not None else None
@@ -316,12 +324,18 @@ class Window(QMainWindow):
         self._engine.work(
             lambda: export.write(report, file, redact=redact),
             lambda _: self._saved(file),
-            self.complain,
+            self._unsaved,
+            saves=True,
         )
 
     def _saved(self, file: Path) -> None:
         self._say(self.tr("Saved as %1").replace("%1", str(file)))
         self.saved.emit(str(file))
+
+    def _unsaved(self, sentence: str) -> None:
+        self._leaving = False
+        self.show()
+        self.complain(sentence)
 
     def complain(self, sentence: str) -> None:
         """Say what is wrong and what to do."""
@@ -378,5 +392,13 @@ class Window(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         self._settings.setValue("geometry", self.saveGeometry())
         self._settings.sync()  # what may end the program at once is not far
+        self._leaving = True
+        if self._engine.saving:  # a large report takes seconds, in which nothing moves here
+            self.hide()
+            self._engine.settle()
+        if not self._leaving:  # what was to be saved is not: the window stays, and says so
+            event.ignore()
+            return
         self._engine.close()
+        self.answer.handle.tidy()
         super().closeEvent(event)

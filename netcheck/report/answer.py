@@ -180,7 +180,15 @@ def _titled(features: Sequence[Feature]) -> str:
 
 
 def _listed(features: Sequence[Feature], words: Words, last: str) -> str:
-    return _joined([_doing(each, words) for each in features], last)
+    said: list[str] = []
+    for doing in dict.fromkeys(_doing(each, words) for each in features):
+        verb, _, rest = doing.partition(" ")
+        before, _, same = (said[-1] if said else "").partition(" ")
+        if " " in rest and rest == same:  # "hear and see each other"
+            said[-1] = f"{before} {last} {verb} {rest}"
+        else:
+            said.append(doing)
+    return _joined(said, last)
 
 
 def _doing(feature: Feature, words: Words) -> str:
@@ -192,5 +200,7 @@ def _joined(words: Sequence[str], last: str) -> str:
     *most, end = dict.fromkeys(words)
     if not most:
         return end
-    comma = "," if any(" and " in each for each in (*most, end)) else ""
+    comma = (
+        "," if any(f" {word} " in each for each in (*most, end) for word in ("and", "or")) else ""
+    )
     return f"{', '.join(most)}{comma} {last} {end}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from netcheck.protocols import in_words
+from netcheck.report import placeholders
 from netcheck.report.compare_network import NetworkChange, Trend, network_changes
 from netcheck.report.details import kind, other_end
 from netcheck.report.model import Feature, Finding, Port, PortState, Report, Verdict
@@ -141,18 +142,30 @@ def _named(finding: Finding) -> str:
 
 def _cautions(old: Report, new: Report) -> list[str]:
     cautions = []
+    redacted = [name for name, report in (("old", old), ("new", new)) if _is_redacted(report)]
     if old.server.embedded != new.server.embedded:
         cautions.append("One of the reports tested its computer alone, the other a network.")
-    elif not new.server.embedded and old.server.host != new.server.host:
+    elif not (new.server.embedded or redacted) and old.server.host != new.server.host:
         cautions.append(
             f"The echo servers differ: {old.server.host or '?'}, then {new.server.host or '?'}."
         )
-    if old.host.name != new.host.name:
+    if not redacted and old.host.name != new.host.name:
         cautions.append(f"The computers differ: {old.host.name}, then {new.host.name}.")
     for name, report in (("old", old), ("new", new)):
+        if name in redacted:
+            cautions.append(
+                f"The {name} report has placeholders for names and addresses, which were not"
+                " compared."
+            )
         if not report.complete:
             cautions.append(f"The {name} report is of a check that was not finished.")
     return cautions
+
+
+def _is_redacted(report: Report) -> bool:
+    """By its addresses: a computer may well be called computer-1."""
+    host, seen = report.host, (*report.nat.public_addresses, *report.server.addresses)
+    return any(map(placeholders.in_text, (*host.addresses, *host.gateways, *seen)))
 
 
 def as_text(

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from netcheck.protocols import in_words
+from netcheck.report import placeholders
 from netcheck.report.calls import hears, how_far, sees
 from netcheck.report.model import (
     CallReached,
@@ -52,7 +53,7 @@ _RANKED: dict[str, tuple[object, ...]] = {
 }
 
 # How long an idle binding was seen to live at least says how long the check took.
-_UNCOMPARED = ("evidence", "binding_lifetime_min_s")
+_UNCOMPARED = ("evidence", "binding_lifetime_min_s", "tcp_lifetime_min_s")
 
 _UNKNOWN = "not known"
 
@@ -100,8 +101,14 @@ def _nat(old: Nat, new: Nat) -> list[NetworkChange]:
             new=now[name][1] if name in now else _UNKNOWN,
         )
         for name in was | now
+        if not (name in was and name in now and _redacted(was[name][1], now[name][1]))
         if (trend := _trend(name, getattr(old, name), getattr(new, name)))
     ]
+
+
+def _redacted(*texts: str) -> bool:
+    """Whether placeholders stand in one of them: each report counts its own."""
+    return any(map(placeholders.in_text, texts))
 
 
 def _trend(name: str, was: Any, now: Any) -> Trend | None:

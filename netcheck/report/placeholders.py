@@ -86,6 +86,7 @@ def _pattern(*parts: dict[str, str]) -> re.Pattern[str]:
 
 
 _URL = re.compile(_PARTS["url"])
+_KEPT = re.compile(_PARTS["kept"], re.IGNORECASE)
 _WHOLE = _pattern(_PARTS)
 _FIRST_SIGHT = _pattern(_PARTS, _ADDRESSES)
 _NOT_SIX = _pattern(_PARTS, {name: part for name, part in _ADDRESSES.items() if name != "six"})
@@ -264,7 +265,9 @@ class Placeholders:
             return text if _is_for_everybody(address) else self._address(address)
         if not re.search("[0-9A-Fa-f]", text):
             return text
-        ends = [at for at in range(len(text) + 1) if at == len(text) or text[at] in ":.%[]"]
+        before_zone = len(text.partition("%")[0])
+        ends = [at for at in range(before_zone) if text[at] in ":.[]"]
+        ends += {before_zone, len(text.rstrip("]")), len(text)}
         starts = [
             at for at in range(len(text)) if at == 0 or text[at - 1] in ":[" or text[at] == ":"
         ]
@@ -325,6 +328,11 @@ class Placeholders:
         elif further not in ("", "/"):
             further = "/…"
         return f"{scheme}://{named}{port}{further}{after}"
+
+
+def in_text(text: str) -> bool:
+    """Whether there is a placeholder in `text`."""
+    return _KEPT.search(text) is not None
 
 
 def visible(text: str) -> str:

@@ -57,7 +57,14 @@ def telling(report: Report, feature: Feature) -> Finding | None:
     """The finding that explains this feature's verdict best; None where there is none."""
     found = [each for each in report.findings if each.id in feature.findings]
     first = min(found, key=lambda each: _rank(each.cause), default=None)
-    if first is not None and first.cause in _INWARD and report.nat.carrier_grade:
+    if (
+        first is not None
+        and report.nat.carrier_grade
+        and (
+            first.cause in _INWARD
+            or (first.cause == "editor-pinhole-closed" and _elsewhere(report, first))
+        )
+    ):
         shared = next((f for f in report.findings if f.cause == "carrier-grade-nat"), None)
         return shared or first
     return first
@@ -73,7 +80,7 @@ def of_feature(report: Report, feature: Feature) -> str:
         return of(report, found)
     if feature.verdict in ("works", "unknown"):
         return ""
-    return _inside(feature.summary)
+    return _inside(feature.summary.partition(": ")[0])  # the rest are its particulars
 
 
 def of(report: Report, finding: Finding) -> str:
@@ -133,7 +140,17 @@ def _mangled(report: Report, finding: Finding) -> str:
 
 def _pinhole(report: Report, finding: Finding) -> str:
     where = _messages(finding)
+    if _elsewhere(report, finding):
+        names = "names" if finding.parameters.get("protocols") == ["ldap"] else "name"
+        return f"{where} {names} an address that is not your public one"
     return f"{_router(report)} writes an address into {where} where it lets nobody in"
+
+
+def _elsewhere(report: Report, finding: Finding) -> bool:
+    """Whether the address that was written is not the one others see: another NAT stands behind."""
+    written, colon, _ = str(finding.parameters.get("received", "")).rpartition(":")
+    public = report.nat.public_addresses
+    return bool(colon and public) and written.strip("[]") not in public
 
 
 def _inbound(report: Report, finding: Finding) -> str:
@@ -194,7 +211,9 @@ _SAID: Mapping[Cause, str | Callable[[Report, Finding], str]] = {
     "payload-altered": "something on the way changes what is sent",
     "protocol-filtered": lambda r, f: f"something on the way keeps back {_messages(f)}",
     "calls-without-media": _calls_silent,
-    "outbound-udp-blocked": lambda r, f: f"{_device(f)} lets no sound and no picture out",
+    "outbound-udp-blocked": lambda r, f: (
+        f"{_device(f)} blocks the sound or picture that this sends"
+    ),
     "udp-reply-blocked": "sound and picture go out, but nothing comes back",
     "udp-range-limited": "only some of the sound and picture gets through",
     "tcp-range-limited": "only some of the connections that calls agree on get through",
@@ -207,7 +226,7 @@ _SAID: Mapping[Cause, str | Callable[[Report, Finding], str]] = {
     "inbound-udp-blocked": "sound and picture sent from outside do not arrive",
     "calls-only-outward": "calls from outside do not get through to this computer",
     "carrier-grade-nat": "your Internet provider shares one public address among many customers,"
-    " so nobody outside can reach this computer",
+    " so nobody outside can reach you",
     "one-way-media": _one_way,
     "poor-media": "sound or picture are too bad for a good conversation",
     "high-loss": "too much is lost on the way for good sound and picture",

@@ -20,7 +20,7 @@ _LONGEST = 512
 _AROUND = "\"'<>‘’“”„«»"
 """What a link stands in, in a command or a mail.  A mail also breaks its last part, the longest."""
 _COMMAND = "netcheck check --server"  # the line that a server prints, pasted whole
-_NAME = re.compile(r"(?!-)[^\s/\\:@\[\]#?%,\"'<>]{1,253}")
+_NAME = re.compile(rf"(?!-)[^\s/\\:@\[\]#?%,{_AROUND}]{{1,253}}")
 _ZONE = re.compile(r"[A-Za-z0-9._-]{1,64}")  # RFC 6874 section 2, as far as systems use it
 
 
@@ -102,7 +102,7 @@ def _also(query: str, given: str) -> tuple[str, ...]:
             f"After the ? in {_shown(given)} there must be also= and 1 to {ALSO_MOST} "
             "IP addresses with commas between; copy the whole link again."
         )
-    return tuple(dict.fromkeys(addresses))
+    return tuple(dict.fromkeys(map(_of_one_computer, addresses)))
 
 
 def _split(rest: str, given: str) -> tuple[str, tuple[int, ...]]:

@@ -13,6 +13,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from netcheck import database
+from netcheck.database import Database
 from netcheck.history import History, HistoryError
 from netcheck.report.model import Report
 
@@ -50,6 +52,25 @@ def sentence(use: Callable[[], object]) -> str:
 
 def aside(history: History) -> list[Path]:
     return sorted(history.path.parent.glob("history-damaged-*.sqlite"))
+
+
+def test_what_is_deleted_is_deleted_whether_or_not_its_room_can_be_given_back(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program begins to write in between."""
+    history.add(named("one"))
+    monkeypatch.setattr(database, "_BUSY_S", 0.01)
+    give_back = Database.give_back
+
+    def beside_another(data: Database) -> None:
+        other = sqlite3.connect(data.path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        give_back(data)
+        other.close()
+
+    monkeypatch.setattr(Database, "give_back", beside_another)
+    assert history.delete(["one"]) == 1
+    assert not history.entries()
 
 
 def _bytes(data: bytearray, chance: random.Random) -> None:

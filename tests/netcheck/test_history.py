@@ -18,7 +18,7 @@ from netcheck.history import History, HistoryError, network_of
 from netcheck.report import json as json_format
 from netcheck.report.model import Report
 from netcheck.unfinished import Keeper, begun_now
-from probes.observation import AnyObservation
+from probes.observation import AnyObservation, Call, Control, LocalFacts, NameLookup
 
 from .report.samples import HOSTILE_TEXTS, all_good, behind_nat, everything, hostile
 
@@ -50,6 +50,14 @@ def test_the_list_is_the_newest_first_and_says_what_matters(history: History) ->
     assert [int(entry.id, 16) for entry in entries] == [3, 2, 1]
     assert entries[0].network == "192.168.1.1, seen as 198.51.100.7"
     assert (entries[0].server, entries[0].overall) == ("echo.example.net", "fails")
+
+
+def test_the_latest_check_was_kept_last_whatever_the_clock_said(history: History) -> None:
+    history.add(numbered(9))
+    history.add(numbered(1))
+    assert int(history.find("latest").id, 16) == 1
+    Keeper(history, begun_now(profile.built_in()))._end()
+    assert history.find("latest").state == "running"
 
 
 def test_a_cancelled_check_says_so(history: History) -> None:
@@ -219,6 +227,44 @@ def test_a_check_that_ends_takes_the_place_of_its_observations(history: History)
     with sqlite3.connect(history.path) as db:
         assert db.execute("SELECT count(*) FROM observed").fetchone() == (0,)
     db.close()
+
+
+def cancelled(*seen: AnyObservation) -> Report:
+    return msgspec.structs.replace(all_good(), complete=False, observations=list(seen))
+
+
+_END = Control(
+    id="control", at_s=0, took_s=0, host="echo.example.net", attempts=(), connected=False
+)
+_NAME = NameLookup(id="dns-1", at_s=0, took_s=0, name="echo.example.net", outcome="resolved")
+
+
+@pytest.mark.parametrize(
+    ("seen", "kept"),
+    [
+        ([], False),
+        ([_END, _NAME], False),
+        ([Call(id="call-1", at_s=0, took_s=0, direction="inbound", untested="?")], False),
+        ([msgspec.structs.replace(_NAME, outcome="no-such-name")], True),
+        ([msgspec.structs.replace(_END, connected=True)], True),
+        ([Call(id="call-1", at_s=0, took_s=0, direction="inbound")], True),
+    ],
+)
+def test_a_check_cancelled_before_it_found_anything_is_not_kept(
+    history: History, seen: list[AnyObservation], kept: bool
+) -> None:
+    local = [each for each in all_good().observations if isinstance(each, LocalFacts)]
+    keeper = Keeper(history, begun_now(profile.built_in()))
+    for each in local:
+        keeper.observe(each)
+    assert keeper.finish(cancelled(*local, *seen)) is kept
+    assert [entry.state for entry in history.entries()] == ["cancelled"] * kept
+
+
+def test_a_check_that_ended_is_kept_whatever_it_found(history: History) -> None:
+    report = msgspec.structs.replace(all_good(), observations=[])
+    assert Keeper(history, begun_now(profile.built_in())).finish(report)
+    assert [entry.state for entry in history.entries()] == ["finished"]
 
 
 def test_a_check_that_could_not_be_made_leaves_nothing(history: History) -> None:

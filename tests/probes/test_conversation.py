@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
@@ -24,11 +25,12 @@ from probes.attempts import LAG_S
 from probes.conversation import Place
 from probes.editors import NAMES, dialogues
 from probes.editors.contract import End, Own, Step
+from probes.exchange import ARRIVED_MAX, Exchange
 from probes.observation import Talk
 from probes.pace import Pace
 from probes.session import ControlLine, Session
 from probes.silence import ATTEMPTS_MIN
-from probes.speaking import CONNECTIONS, GOODBYE_S, REPEAT_S
+from probes.speaking import CONNECTIONS, GOODBYE_S, REPEAT_S, Speaking
 from probes.wire import messages
 from probes.wire.frame import Endpoint
 from tests.netcheck.loopback import address
@@ -687,6 +689,35 @@ async def test_who_never_answers_the_last_word_is_not_waited_for() -> None:
         assert talk.outcome == "talked"
         took.append(time.monotonic() - began)
     assert took[1] - took[0] < GOODBYE_S + LAG_S
+
+
+@pytest.mark.parametrize("name", ["sip-tcp", "sip-udp"])
+async def test_who_answers_the_last_word_without_end_is_not_listened_to(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has arrived is read without a pause: nothing else would ever have its turn."""
+    read = [0]
+
+    class Flooded:
+        async def sock_sendall(self, sock: object, data: bytes) -> None:
+            pass
+
+        async def sock_recv(self, sock: object, most: int) -> bytes:
+            read[0] += 1
+            assert read[0] <= ARRIVED_MAX
+            return b"again and again"
+
+    leaving = SimpleNamespace(
+        sock=None, finish=lambda: (b"BYE",), arrived=[b"again and again"], progress=(True, 1)
+    )
+    place = Place(
+        protocol="sip", dialogue=DIALOGUES[name][1], port=1, aim="own-port", server="127.0.0.1"
+    )
+    talk = Speaking(session_with(Line()), place, 1)
+    talk.exchanges.append(cast(Exchange, leaving))
+    monkeypatch.setattr(asyncio, "get_running_loop", Flooded)
+    await talk.goodbye()
+    assert read[0] > 1
 
 
 async def test_a_flow_that_is_broken_off_has_a_last_word_too() -> None:

@@ -106,9 +106,10 @@ class Past(QWidget):
                     )
                 )
 
-        self._engine.work(lambda: self._history.delete(ids), deleted, self._undeleted)
+        self._engine.work(lambda: self._history.delete(ids), deleted, self._gone)
 
-    def _undeleted(self, sentence: str) -> None:
+    def _gone(self, sentence: str) -> None:
+        """Another program may have deleted it, or has damaged it: the list shows what is there."""
         self.failed.emit(sentence)
         self.refresh()
 
@@ -122,7 +123,7 @@ class Past(QWidget):
         chosen = self.chosen()
         if len(chosen) == 1:
             self._engine.work(
-                lambda: self._history.report(chosen[0].id), self.opened.emit, self.failed.emit
+                lambda: self._history.report(chosen[0].id), self.opened.emit, self._gone
             )
 
     def _compare(self) -> None:
@@ -130,7 +131,7 @@ class Past(QWidget):
         self._engine.work(
             lambda: [self._history.report(each) for each in ids],
             lambda reports: self.compared.emit(*reports),
-            self.failed.emit,
+            self._gone,
         )
 
     def _ask_to_delete(self) -> None:

@@ -109,6 +109,10 @@ class Start(QWidget):
         """Fill in the server, as last time; empty: this computer only."""
         self._where.point_at(server)
 
+    def ask_for_server(self) -> None:
+        """Wait for the user to name one."""
+        self._where.ask()
+
     @property
     def server(self) -> str:
         """What stands in the field; empty for this computer only."""
@@ -280,6 +284,11 @@ class Where(QWidget):
     def point_at(self, server: str) -> None:
         self.field.setEditText(server)
         (self._against if server else self._alone).setChecked(True)
+
+    def ask(self) -> None:
+        self.field.setEditText("")
+        self._against.setChecked(True)
+        self.field.setFocus()
 
     @property
     def server(self) -> str:

@@ -22,6 +22,7 @@ from jsonschema import Draft202012Validator
 from netcheck import plan
 from netcheck.check import Check
 from netcheck.cli import check as check_command
+from netcheck.history import History
 from netcheck.kb import articles
 from netcheck.report import json as as_json
 from netcheck.report import schema
@@ -421,6 +422,19 @@ def test_an_interrupted_check_gives_what_it_has(number: int, tmp_path: Path) -> 
     assert "cancelled" in report["note"]
     assert report["findings"] == []
     assert {f["verdict"] for f in report["features"]} == {"unknown"}
+
+
+def test_a_check_stopped_before_it_found_anything_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENVIRONMENT, "NETCHECK_DATA_DIR", str(tmp_path))
+    with mute_server() as (where, sock), started("check", "--server", where, "--keep") as process:
+        connection, _ = sock.accept()
+        with connection:
+            process.send_signal(signal.SIGINT)
+            _, stderr = process.communicate(timeout=PATIENCE_S)
+    assert stderr == "The check was stopped before it found anything: not kept.\n"
+    assert History(tmp_path).entries() == []
 
 
 def test_a_second_ctrl_c_strikes_no_import() -> None:

@@ -120,8 +120,7 @@ CASES: dict[str, tuple[Iterable[AnyObservation], tuple[str, ...], set[str], dict
         {"embedded-address-untouched", "calls-only-outward"},
         {
             "audio": "The other side hears you, but you do not hear them: they send to "
-            "192.168.1.20, because no router rewrites the address inside the call's "
-            "messages.",
+            "192.168.1.20, because that address inside the call's messages is not rewritten.",
             "video": "The other side sees you, but you do not see them: they send to 192.168.1.20",
             "receive-calls": "The directory names 192.168.1.20:1720, where nobody outside can",
         },
@@ -622,6 +621,12 @@ def test_calls_only_outward_tell_how_they_sound_and_what_the_directory_says() ->
     edited = found(EDITED_OUT, changed(EDITED_IN, **AHEAD(**TO_PUBLIC, **LOST_WAY)), TRANSLATED)
     (both,) = of_calls(edited)["calls-only-outward"]
     assert {"sound", "entry"}.isdisjoint(both.parameters)
+    private = AHEAD(at="control", outcome=None, to=f"{OURS}:20001", refused="not-proven")
+    (answered,) = of_calls(found(EDITED_OUT, changed(EDITED_IN, **private), TRANSLATED))[
+        "calls-only-outward"
+    ]
+    assert answered.parameters["answer"] == f"{OURS}:20001"
+    assert "entry" not in answered.parameters  # the directory named the right address
     assert "call-outbound" in both.evidence
 
 
@@ -801,7 +806,7 @@ def test_the_report_tells_how_far_each_call_came() -> None:
     assert heard["audio", "outbound"].arrives is True
     assert heard["audio", "outbound"].reports_arrive is True
     assert heard["video", "inbound"].arrives is False
-    assert "no router rewrites" in heard["video", "inbound"].reason
+    assert "is not rewritten" in heard["video", "inbound"].reason
     assert (back.reached, back.set_up, back.signalling) == ("nothing", False, f"{OURS}:1720")
     assert back.evidence == ["call-inbound"]
 

@@ -86,6 +86,7 @@ TABLE: list[tuple[str, Cause, dict[str, Any], Place]] = [
     ("home", "calls-only-outward", {}, ("router", "router")),
     ("carrier", "calls-only-outward", {}, ("carrier", "carrier")),
     ("carrier", "calls-only-outward", {"entry": "192.168.1.20:1720"}, ("router", "router")),
+    ("carrier", "calls-only-outward", {"answer": "192.168.1.20:20001"}, ("router", "router")),
     ("home", "local-port-in-use", {}, ("computer", "computer")),
     # Addresses in messages: the first that translates should have seen to them.
     ("home", "embedded-address-untouched", {}, ("router", "router")),

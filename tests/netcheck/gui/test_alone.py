@@ -177,6 +177,21 @@ def test_another_users_lock_and_an_unwritable_folder_are_not_ours(
     theirs.free()
 
 
+def test_what_another_users_lock_names_is_not_removed(
+    qapp: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder that several users share: what a killed program listened to is tidied up."""
+    ours = tmp_path / "a report"
+    ours.write_text("ours")
+    real = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: real + 1)
+    Lock(tmp_path).path.write_text(f"1\n{ours}\n")
+    one = Alone(tmp_path)
+    assert one.first(None)
+    one.stop()
+    assert ours.exists()
+
+
 def test_a_socket_that_cannot_be_made_makes_nobody_wait(
     qapp: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

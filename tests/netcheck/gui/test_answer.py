@@ -241,6 +241,20 @@ def test_the_window_goes_on_while_the_file_is_made(
     assert "2030-01-02" in data.urls()[0].toLocalFile()
 
 
+def test_what_is_on_the_clipboard_stays_what_it_was(qtbot: QtBot, shown: Window) -> None:
+    """Two checks may begin within one minute, which is in the file's name."""
+    copied = []
+    for note in ("the first one", "the second one"):
+        shown.show_report(msgspec.structs.replace(samples.all_good(), note=note))
+        with qtbot.waitSignal(shown.answer.handle.copied):
+            qtbot.mouseClick(shown.answer.handle, LEFT)
+        data = QGuiApplication.clipboard().mimeData()
+        assert data is not None
+        copied.append(Path(data.urls()[0].toLocalFile()))
+    assert "the first one" in copied[0].read_text("utf-8")
+    assert "the second one" in copied[1].read_text("utf-8")
+
+
 def test_a_report_that_cannot_be_dragged_is_a_sentence(
     qtbot: QtBot, shown: Window, monkeypatch: pytest.MonkeyPatch
 ) -> None:

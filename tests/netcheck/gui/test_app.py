@@ -60,11 +60,19 @@ def test_the_program_ends_with_its_window_though_a_file_does_not_come(tmp_path: 
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize("console", [True, False])
 def test_an_unexpected_error_is_shown_and_logged(
-    qtbot: QtBot, window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot,
+    window: Window,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    console: bool,
 ) -> None:
     import platformdirs
 
+    if not console:  # as by pythonw.exe on Windows
+        monkeypatch.setattr(sys, "stderr", None)
     monkeypatch.setattr(platformdirs, "user_log_path", lambda *_, **__: tmp_path)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     app.catch(window)

@@ -48,6 +48,15 @@ def test_what_the_answer_says_can_be_copied(qtbot: QtBot, shown: Window, name: s
     assert copied_from(qtbot, label) == label.text().split()[0]
 
 
+def test_a_closed_window_leaves_no_report_behind(qtbot: QtBot, shown: Window) -> None:
+    with qtbot.waitSignal(shown.answer.handle.copied):
+        shown.answer.handle.click()
+    (url,) = QGuiApplication.clipboard().mimeData().urls()
+    assert Path(url.toLocalFile()).is_file()
+    assert shown.close()
+    assert not Path(url.toLocalFile()).parent.exists()
+
+
 @pytest.mark.parametrize("name", ["sentence", "which"])
 def test_what_a_comparison_says_can_be_copied(qtbot: QtBot, shown: Window, name: str) -> None:
     shown.compare(samples.all_good(), samples.behind_nat())

@@ -8,7 +8,9 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from PySide6.QtCore import QRect, QSettings, QSize, Qt
 from PySide6.QtGui import QGuiApplication, QImage
@@ -16,14 +18,19 @@ from PySide6.QtWidgets import QFileDialog, QLabel, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from netcheck import profile
-from netcheck.gui import export
+from netcheck.gui import bridge, export
+from netcheck.gui.bridge import News
 from netcheck.gui.window import Window
 from netcheck.history import Entry, History
 from netcheck.report import formats
 from netcheck.report.model import Report
+from netcheck.report.read import read
+from netcheck.report.redact import redact
 from netcheck.server import embedded as embedding
 from netcheck.unfinished import Keeper, begun_now
 from probes.errors import SetupError
+from probes.observation import OutboundTcp
+from probes.wire.link import Link
 from tests.netcheck.gui.conftest import message
 from tests.netcheck.report import samples
 
@@ -52,17 +59,50 @@ def test_a_check_ends_in_an_answer(qtbot: QtBot, window: Window) -> None:
     assert "Chat" in said
 
 
-def test_cancel_answers_at_once_and_keeps_what_was_found(qtbot: QtBot, window: Window) -> None:
-    silent = socket.create_server(("127.0.0.1", 0))  # takes connections, and says nothing
-    window.start.point_at(f"127.0.0.1:{silent.getsockname()[1]}")
-    with silent, qtbot.waitSignal(window._engine.finished, timeout=LONGEST_MS) as told:
-        with qtbot.waitSignal(window._engine.told, timeout=LONGEST_MS):
+def cancelled(qtbot: QtBot, window: Window, when: Callable[[News], bool]) -> Report:
+    with qtbot.waitSignal(window._engine.finished, timeout=LONGEST_MS) as told:
+        with qtbot.waitSignal(window._engine.told, timeout=LONGEST_MS, check_params_cb=when):
             window.start.begin()
         began = time.monotonic()
         qtbot.keyClick(window.running, Qt.Key.Key_Escape)
         assert time.monotonic() - began < 0.1
-    assert told.args[0].complete is False
+    report: Report = told.args[0]
+    assert report.complete is False
+    return report
+
+
+def test_cancel_answers_at_once_and_keeps_what_was_found(
+    qtbot: QtBot, window: Window, server: Link, history: History
+) -> None:
+    window.start.point_at(str(server))
+    report = cancelled(
+        qtbot, window, lambda news: any(isinstance(o, OutboundTcp) for o in news.observations)
+    )
     assert window.pages.currentWidget() is window.answer
+    assert window.answer.report == report
+    assert [(e.id, e.state) for e in history.entries()] == [(report.id, "cancelled")]
+
+
+def test_a_check_cancelled_before_it_found_anything_leaves_the_answer_before_it(
+    qtbot: QtBot, window: Window, history: History
+) -> None:
+    silent = socket.create_server(("127.0.0.1", 0))  # takes connections, and says nothing
+    window.start.point_at(f"127.0.0.1:{silent.getsockname()[1]}")
+    with silent:
+        cancelled(qtbot, window, lambda news: True)
+        assert window.pages.currentWidget() is window.start
+        assert "before it found anything" in window.statusBar().currentMessage()
+        assert history.entries() == []
+        before = checked(qtbot, window)
+        window.start.point_at(f"127.0.0.1:{silent.getsockname()[1]}")
+        cancelled(qtbot, window, lambda news: True)
+    assert window.answer.report == before
+    assert [e.id for e in history.entries()] == [before.id]
+    with qtbot.waitSignal(window.engine.finished, timeout=LONGEST_MS):
+        window.check_again()
+        window.engine.cancel()
+    assert window.pages.currentWidget() is window.answer
+    assert window.answer.report == before
 
 
 def test_it_remembers_what_was_asked(
@@ -382,6 +422,71 @@ def test_all_past_checks_are_deleted_but_for_the_one_that_runs(
     box.close()
     assert [e.state for e in history.entries()] == ["running"]
     keeper.discard()
+
+
+@pytest.mark.parametrize("selected", [1, 2])
+def test_a_check_that_is_gone_leaves_the_list(
+    qtbot: QtBot, window: Window, history: History, selected: int
+) -> None:
+    for number in "12"[-selected:]:
+        history.add(msgspec.structs.replace(samples.all_good(), id=number))
+    with qtbot.waitSignal(window.past.refreshed):
+        window.go(window.past)
+    window.past.view.view.selectAll()
+    history.delete(["2"])
+    with qtbot.waitSignal(window.past.refreshed):
+        qtbot.mouseClick(
+            window.past.open if selected == 1 else window.past.compare, Qt.MouseButton.LeftButton
+        )
+    box = message(qtbot, window)
+    assert box.text() == "There is no check 2: it may have been deleted."
+    box.close()
+    assert window.past.table.rowCount() == selected - 1
+
+
+def test_a_report_is_saved_though_the_window_is_closed(
+    qtbot: QtBot, window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Longer than the engine waits for anything else, and nothing is lost."""
+    monkeypatch.setattr(bridge, "CLOSE_S", 0.0)
+    slow(monkeypatch)
+    window.show_report(samples.behind_nat())
+    window.save_to(tmp_path / "mine.json", redact=False)
+    assert window.close()
+    assert read(tmp_path / "mine.json") == samples.behind_nat()
+    assert not window.engine.stuck
+
+
+def test_a_window_that_is_closed_stays_if_a_report_cannot_be_saved(
+    qtbot: QtBot, window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow(monkeypatch)
+    window.show_report(samples.behind_nat())
+    window.save_to(tmp_path / "no" / "mine.json", redact=False)
+    assert not window.close()
+    box = message(qtbot, window)
+    assert "there is no folder" in box.text()
+    box.close()
+    assert window.isVisible()
+    assert window.close()
+
+
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    write = export.write
+
+    def late(*args: Any, **more: Any) -> None:
+        time.sleep(0.3)
+        write(*args, **more)
+
+    monkeypatch.setattr(export, "write", late)
+
+
+def test_again_for_a_report_that_names_no_server_asks_for_one(qtbot: QtBot, window: Window) -> None:
+    window.show_report(redact(samples.behind_nat()))
+    window.check_again()
+    assert "which echo server" in window.statusBar().currentMessage()
+    assert window.start._where._against.isChecked()
+    assert window.start._where.field.hasFocus()
 
 
 def test_every_format_is_offered(qtbot: QtBot, window: Window) -> None:

@@ -93,6 +93,7 @@ HOME = Nat(present=True, layers=1)
 TWO = Nat(present=True)  # nobody knows how many
 SHARED = Nat(present=True, carrier_grade=True)
 NONE = Nat(present=False)
+DOUBLE = Nat(present=True, public_addresses=["198.51.100.7"])
 MSN: dict[str, Any] = {"protocols": ["msn"]}
 
 
@@ -119,6 +120,13 @@ MSN: dict[str, Any] = {"protocols": ["msn"]}
          "something on the way damages MSN Messenger's invitations"),
         (NONE, found("embedded-address-mangled", **MSN),
          "something on the way damages MSN Messenger's invitations"),
+        (DOUBLE, found("editor-pinhole-closed", received="198.51.100.7:6891", **MSN),
+         "something on the way writes an address into MSN Messenger's invitations where it lets"
+         " nobody in"),
+        (DOUBLE, found("editor-pinhole-closed", received="10.64.0.2:6891", **MSN),
+         "MSN Messenger's invitations name an address that is not your public one"),
+        (DOUBLE, found("editor-pinhole-closed", received="10.64.0.2:1720", protocols=["ldap"]),
+         "your entry in the directory names an address that is not your public one"),
         (HOME, found("inbound-tcp-blocked"), BLOCKED),
         (NONE, found("inbound-tcp-blocked"),
          "a firewall keeps connections from outside away from this computer"),
@@ -129,7 +137,7 @@ MSN: dict[str, Any] = {"protocols": ["msn"]}
         (HOME, found("outbound-tcp-blocked", device="router"),
          "your router blocks the connections that this needs"),
         (HOME, found("outbound-udp-blocked", device="computer"),
-         "a firewall on this computer lets no sound and no picture out"),
+         "a firewall on this computer blocks the sound or picture that this sends"),
         (HOME, found("outbound-tcp-blocked", device="carrier"),
          "your Internet provider blocks the connections that this needs"),
         (HOME, found("outbound-tcp-blocked", device="beyond"),
@@ -164,8 +172,42 @@ def test_behind_a_carrier_it_is_the_carrier_who_keeps_others_out() -> None:
     told = sentence(msgspec.structs.replace(made, findings=[*made.findings, shared]), WORDS)
     assert told.endswith(
         "your Internet provider shares one public address among many customers, so nobody outside"
-        " can reach this computer."
+        " can reach you."
     )
+
+
+@pytest.mark.parametrize(
+    ("received", "cause"),
+    [("100.64.0.2:6891", "carrier-grade-nat"), ("198.51.100.7:6891", "editor-pinhole-closed")],
+)
+def test_an_editor_that_is_right_about_its_own_router_is_not_to_blame_for_the_carrier(
+    received: str, cause: Cause
+) -> None:
+    closed = found("editor-pinhole-closed", received=received, **MSN)
+    nat = Nat(present=True, carrier_grade=True, public_addresses=["198.51.100.7"])
+    made = with_findings({"files": [closed]}, nat, files="fails")
+    made = msgspec.structs.replace(made, findings=[closed, found("carrier-grade-nat")])
+    told = reason.telling(made, made.features[0])
+    assert told is not None
+    assert told.cause == cause
+
+
+def test_a_summary_of_two_parts_gives_the_first_as_the_reason() -> None:
+    made = report(files="limited")
+    said = "Only 1 of 10 at the same time: the invitation names 192.168.1.7:6892."
+    feature = msgspec.structs.replace(made.features[0], findings=[], summary=said)
+    told = sentence(msgspec.structs.replace(made, features=[feature]), WORDS)
+    assert told == "You can send files only in part: only 1 of 10 at the same time."
+
+
+def test_what_is_done_to_the_same_is_named_once() -> None:
+    words = {("app", "chat"): "hear each other", ("app", "voice"): "see each other",
+             ("app", "files"): "be called"}  # fmt: skip
+    assert sentence(report(chat="works", voice="works", files="works"), words) == (
+        "Everything works. You can hear and see each other, and be called."
+    )
+    made = report(files="works", chat="fails", voice="fails")
+    assert "You cannot hear or see each other: " in sentence(made, words)
 
 
 def test_the_same_reason_is_said_once_and_only_right_after_itself() -> None:

@@ -7,8 +7,9 @@ from rich.cells import cell_len
 
 from netcheck.report.compare import as_text, compare
 from netcheck.report.model import Feature, Finding, Port, PortState, Report, Verdict
+from netcheck.report.redact import redact
 
-from .samples import all_good, all_samples, behind_nat, embedded, hostile, no_server
+from .samples import all_good, all_samples, behind_nat, embedded, everything, hostile, no_server
 from .strategies import reports
 
 
@@ -188,6 +189,43 @@ def test_reports_that_may_not_be_comparable_say_so() -> None:
         "The computers differ: study-pc, then laptop.",
         "The new report is of a check that was not finished.",
     ]
+
+
+def test_names_and_addresses_that_were_redacted_are_not_compared() -> None:
+    """Each report counts its placeholders anew."""
+    for sample in (behind_nat(), everything()):
+        hidden = redact(sample)
+        for old, new, name in ((sample, hidden, "new"), (hidden, sample, "old")):
+            found = compare(old, new)
+            assert (found.network, found.findings_gone, found.findings_new) == ([], [], [])
+            assert found.cautions == [
+                f"The {name} report has placeholders for names and addresses, which were not"
+                " compared."
+            ]
+            assert as_text(found).startswith("Nothing changed.\n")
+
+
+def test_a_computer_that_is_called_like_a_placeholder_is_compared() -> None:
+    one, other = (
+        msgspec.structs.replace(
+            behind_nat(), host=msgspec.structs.replace(behind_nat().host, name=name)
+        )
+        for name in ("computer-1", "computer-2")
+    )
+    assert compare(one, other).cautions == ["The computers differ: computer-1, then computer-2."]
+
+
+def test_what_the_length_of_the_check_says_is_no_change() -> None:
+    one, other = (
+        msgspec.structs.replace(
+            behind_nat(),
+            nat=msgspec.structs.replace(
+                behind_nat().nat, binding_lifetime_min_s=seconds, tcp_lifetime_min_s=seconds
+            ),
+        )
+        for seconds in (3.2, 3.0)
+    )
+    assert compare(one, other).network == []
 
 
 def test_ascii_has_a_substitute_for_the_arrow() -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from netcheck import plan, profile
 from netcheck.diagnosis import diagnose
 from netcheck.report import json as json_format
+from netcheck.report import placeholders
 from netcheck.report import text as text_format
 from netcheck.report.compare import compare
 from netcheck.report.model import Host, Port, Report, Server
@@ -330,6 +331,24 @@ def test_the_time_it_takes_does_not_grow_with_what_is_known() -> None:
     redacted = redact(msgspec.structs.replace(all_good(), host=host, note=":" * 3_000_000))
     assert time.process_time() - began < 10
     assert redacted.host.addresses[-1] == "private-address-20000"
+
+
+def test_the_name_of_a_zone_is_tried_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long it is, and whatever dots are in it."""
+    tried: list[str] = []
+    look = placeholders._may_be_six
+
+    def counted(text: str) -> bool:
+        tried.append(text)
+        return look(text)
+
+    monkeypatch.setattr(placeholders, "_may_be_six", counted)
+    known = Placeholders()
+    known.learn("1:2:3%" + "a." * 1000)
+    assert len(tried) < 100
+    known.learn(f"[at:{GLOBAL}%a.b]")
+    known.complete()
+    assert known.redact(f"[at:{GLOBAL}%a.b]") == "[at:public-address-1]"
 
 
 def test_a_name_that_is_a_word_of_ours_or_one_letter_is_replaced_where_it_is_a_name() -> None:

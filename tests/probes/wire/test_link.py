@@ -94,6 +94,8 @@ def test_what_people_give_is_understood(text: str, link: Link) -> None:
         ("echo\n:443", "is not a host"),
         ("user@echo", "is not a host"),
         ("-option", "is not a host"),
+        ("“echo”", "is not a host"),
+        ("»", "is not a host"),
         ("echo/path", "is not a host"),
         ("echo?query", "is not a host"),
         ("192.0.2.1?also=192.0.2.2", "is not a host"),
@@ -131,6 +133,8 @@ def test_what_people_give_is_understood(text: str, link: Link) -> None:
         ("[::]:8463", "no single computer's address"),
         ("255.255.255.255", "no single computer's address"),
         ("224.0.0.1", "no single computer's address"),
+        ("netcheck://echo?also=192.0.2.2,224.0.0.1", "no single computer's address"),
+        ("netcheck://echo?also=::", "no single computer's address"),
         (f"netcheck://echo#{FINGERPRINT} Regards", "64 hexadecimal digits"),
     ],
 )
@@ -147,11 +151,14 @@ def assert_one_sentence(text: str) -> None:
     assert len(text) < 300
 
 
-HOSTS = st.one_of(
+ADDRESSES = (
     st.ip_addresses()
     .filter(lambda a: not a.is_unspecified and not a.is_multicast)
     .map(str)
-    .filter(lambda a: a != "255.255.255.255"),
+    .filter(lambda a: a != "255.255.255.255")
+)
+HOSTS = st.one_of(
+    ADDRESSES,
     st.from_regex(r"\A[a-z][a-z0-9-]{0,20}(\.[a-z][a-z0-9-]{0,10}){0,3}\Z"),
 )
 LINKS = st.builds(
@@ -159,7 +166,7 @@ LINKS = st.builds(
     host=HOSTS,
     ports=st.lists(st.integers(1, 65535), unique=True, max_size=5).map(tuple),
     fingerprint=st.none() | st.from_regex(r"\A[0-9a-f]{64}\Z"),
-    also=st.lists(st.ip_addresses().map(str), unique=True, max_size=4).map(tuple),
+    also=st.lists(ADDRESSES, unique=True, max_size=4).map(tuple),
 )
 
 
