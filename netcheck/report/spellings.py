@@ -101,8 +101,10 @@ class Spellings:
 
     def _in_numbers(self, text: str) -> Iterator[Found]:
         """192-168-1-20, its reverse as in the names of hosts, and one number of all four."""
-        for run in _NUMBER_RUN.finditer(text):
+        begin = 0
+        while run := _NUMBER_RUN.search(text, begin):
             numbers = list(_DIGITS.finditer(text, *run.span()))
+            begin = numbers[-1].start()  # which may be the first of another: 1 2 3 4 1,2,3,4
             values = [int(one[0]) for one in numbers]
             for at in range(len(values) - 3):
                 four = values[at : at + 4]

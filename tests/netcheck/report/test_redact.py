@@ -360,3 +360,8 @@ def test_a_name_that_is_a_word_of_ours_or_one_letter_is_replaced_where_it_is_a_n
     tcp = msgspec.structs.replace(report, host=Host(name="TCP", system=""), note="TCP 1")
     assert (redact(tcp).host.name, redact(tcp).note) == ("computer-1", "TCP 1")
     assert Port in {type(p) for p in redact(all_good()).ports}
+
+
+def test_two_spellings_side_by_side_are_both_found() -> None:
+    report = msgspec.structs.replace(all_good(), note="192 168 178 23 192,168,178,23")
+    assert leaks(redact(knowing(report), [USER]).note) == []
