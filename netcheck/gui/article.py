@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape, unescape
 
-from PySide6.QtCore import QEvent, QUrl, Signal
+from PySide6.QtCore import QEvent, QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QTextBrowser, QVBoxLayout, QWidget
 
@@ -33,6 +33,8 @@ class ArticleView(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._recolour = QTimer(self, singleShot=True, interval=0)
+        self._recolour.timeout.connect(self._show_anew)
         self.browser = _Offline()
         self.browser.setOpenLinks(False)
         self.browser.setOpenExternalLinks(False)
@@ -74,12 +76,17 @@ class ArticleView(QWidget):
         self.browser.setPlainText(text)
 
     def changeEvent(self, event: QEvent) -> None:
-        """Its colours are those of the theme."""
-        if event.type() == QEvent.Type.PaletteChange and self._shown is not None:
+        """Its colours are those of the theme; not at once, as Qt still holds on to the frames and
+        tables of the old text, and would go on to what is no longer there."""
+        if event.type() == QEvent.Type.PaletteChange:
+            self._recolour.start()
+        super().changeEvent(event)
+
+    def _show_anew(self) -> None:
+        if self._shown is not None:
             at = self.browser.verticalScrollBar().value()
             self.show_article(*self._shown)
             self.browser.verticalScrollBar().setValue(at)
-        super().changeEvent(event)
 
     def _follow(self, url: QUrl) -> None:
         text = url.toString()

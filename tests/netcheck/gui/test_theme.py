@@ -7,14 +7,16 @@ from contextlib import contextmanager, nullcontext
 from itertools import combinations
 
 import pytest
-from PySide6.QtCore import QSize
+from PySide6.QtCore import QEvent, QSize
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from netcheck import kb
 from netcheck.drawing.drawing import DARK, LIGHT, Palette
 from netcheck.drawing.svg import SHAPES
 from netcheck.gui import theme
+from netcheck.gui.article import ArticleView
 from netcheck.gui.window import Window
 from tests.netcheck.report import samples
 
@@ -154,3 +156,15 @@ def test_the_window_follows_the_theme_while_it_runs(
     part = window.answer.picture.parts[0]
     at = part.mapTo(window, part.rect().center())
     assert light.pixelColor(at) != dark.pixelColor(at)
+
+
+def test_an_article_keeps_its_text_while_the_theme_changes(qtbot: QtBot) -> None:
+    """Qt goes through all that is in a window, and its text must not be replaced meanwhile."""
+    view = ArticleView()
+    qtbot.addWidget(view)
+    view.show_article(kb.articles()[0])
+    document = view.browser.document()
+    before = document.revision()
+    QApplication.sendEvent(view, QEvent(QEvent.Type.PaletteChange))
+    assert document.revision() == before
+    qtbot.waitUntil(lambda: document.revision() > before)
