@@ -48,6 +48,8 @@ _WORDS = frozenset(
     | {"internet", "proxy", "program", "user", "address", "name", "root", "administrator"}
 )
 _SHORTEST = 2  # characters of a name that is looked for inside of sentences
+_QUALIFIED = re.compile(r"(?:[\w\-]+\.)+(?!\d+\.?$)[\w\-]+\.?")
+"""A host's name with its domain; what ends in a number is an address, in whatever digits."""
 _LONGEST = 100_000  # characters of a text: none of ours has a hundredth of it
 _DISTINCT = 8  # characters from which a name is one even inside of a longer word
 
@@ -122,10 +124,10 @@ class Placeholders:
         given = self._give(host, kind)
         if kind == "fingerprint":
             self._remember(":".join(re.findall("..", host)), given)
-        labels = host.casefold().rstrip(".").split(".")
-        if kind == "computer" and len(labels) > 1:
-            self._remember(labels[0], given)
-        if kind in ("computer", "server", "proxy"):
+        if kind in ("computer", "server", "proxy") and _QUALIFIED.fullmatch(host):
+            labels = host.casefold().rstrip(".").split(".")
+            if kind == "computer":
+                self._remember(labels[0], given)
             for at in range(1, len(labels) - 1):
                 self._give(".".join(labels[at:]), "domain")
 
@@ -342,6 +344,8 @@ def visible(text: str) -> str:
 
 def _split(text: str, with_port: bool) -> tuple[str, str]:
     """A host, and the port that follows it, if one may."""
+    if _address(text.strip("[]")):
+        return text, ""
     port = re.search(r"(?<=[^:])(:[0-9]{1,5})$", text) if with_port else None
     return (text[: port.start()], port[1]) if port else (text, "")
 
