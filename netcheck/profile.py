@@ -8,7 +8,7 @@ import tomllib
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -16,7 +16,6 @@ _WITH_PORTS = ("outbound-tcp", "inbound-tcp", "udp")
 """The probes that test single ports."""
 
 ProbeName = Literal["outbound-tcp", "inbound-tcp", "udp", "embedded-address", "call", "media"]
-PROBES: tuple[str, ...] = get_args(ProbeName)
 
 _LARGEST = 256 * 1024  # bytes; the built-in ones have two thousand
 _PORTS_MAX = 64  # of one kind in one profile; as many as the server lets a client declare

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 ANSWER_S = 5.0
 """A display at the far end of a slow line answers in a second or two."""
@@ -69,15 +70,15 @@ def _advice(kinds: list[str]) -> str:
 def _wayland() -> str:
     """What is wrong with it; nothing if it answers the question that every client begins with."""
     name = os.environ.get("WAYLAND_DISPLAY") or "wayland-0"
-    path = os.path.join(os.environ.get("XDG_RUNTIME_DIR", ""), name)  # noqa: PTH118 - or absolute
+    path = Path(os.environ.get("XDG_RUNTIME_DIR", "")) / name  # or the name alone, if absolute
     if sys.platform == "win32":
         return "Wayland is not for Windows"
-    if not os.path.isabs(path):  # noqa: PTH117
+    if not path.is_absolute():
         return f"the Wayland display {name} is named without XDG_RUNTIME_DIR, where it would be"
     with socket.socket(socket.AF_UNIX) as asked:
         asked.settimeout(ANSWER_S)
         try:
-            asked.connect(path)
+            asked.connect(str(path))
             # wl_display.sync, as the Wayland protocol's appendix on its wire format has it.
             asked.sendall(struct.pack("=III", 1, 12 << 16, 2))
             if asked.recv(1):

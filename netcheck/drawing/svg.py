@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from html import escape
 
 from netcheck.drawing.drawing import Palette
 
@@ -35,10 +36,7 @@ def printable(text: str) -> str:
 
 def escaped(text: str) -> str:
     """Text as SVG holds it."""
-    kept = printable(text)
-    for plain, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
-        kept = kept.replace(plain, entity)
-    return kept
+    return escape(printable(text))
 
 
 def text(

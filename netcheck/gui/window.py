@@ -34,6 +34,7 @@ from netcheck.gui.pages.details import Details
 from netcheck.gui.pages.history import Past
 from netcheck.gui.pages.running import Running
 from netcheck.gui.pages.start import Start
+from netcheck.gui.remembered import Remembered
 from netcheck.gui.ring import Follower
 from netcheck.history import History
 from netcheck.prepared import Wanted
@@ -53,9 +54,6 @@ LOAD_AFTER_MS = 100
 SAID_MS = 5000
 """Long enough to be read, and no longer in the way."""
 
-SERVERS_KEPT = 8
-"""Servers that the field offers again."""
-
 
 class Window(QMainWindow):
     """Owns the engine; ``settings`` is where it remembers things.  ``saved`` carries the name of
@@ -69,7 +67,7 @@ class Window(QMainWindow):
         self._recolour = QTimer(self, singleShot=True, interval=0)
         self._recolour.timeout.connect(self._dress)
         self._engine = engine
-        self._settings = settings
+        self._remembered = Remembered(settings)
         self._wanted: Wanted | None = None
         self._before: Report | None = None
         self._loading = False
@@ -80,7 +78,7 @@ class Window(QMainWindow):
         self.fault = Fault(self)
         self._ring = Follower(self)
         self._titles = {each.id: each.title for each in profile.built_in()}
-        self.start = Start(profile.built_in(), self._servers())
+        self.start = Start(profile.built_in(), self._remembered.servers)
         self.running = Running()
         self.answer = Answer()
         self.details = Details()
@@ -98,7 +96,10 @@ class Window(QMainWindow):
         self._connect()
         Dropped(self, self.open_file, self.complain)
         self._dress()
-        self._restore()
+        self._remembered.place(self)
+        self.start.choose(self._remembered.profiles)
+        if self._remembered.alone:
+            self.start.point_at("")
 
     # what leads where
 
@@ -202,7 +203,8 @@ class Window(QMainWindow):
         if self._engine.busy:
             return
         self._wanted, self._before = wanted, before
-        self._remember()
+        self._remembered.asked(self.start.server, [each.id for each in self.start.chosen])
+        self.start.remember(self._remembered.servers)
         self.running.begin(wanted)
         self._engine.start(wanted, before if wanted.only else None)
         self.go(self.running)
@@ -349,29 +351,7 @@ class Window(QMainWindow):
         self.go(self.details)
         self.details.show_observations(ids)
 
-    # what is remembered
-
-    def _servers(self) -> list[str]:
-        kept = self._settings.value("servers", [])
-        entries = kept if isinstance(kept, list) else [kept]
-        return [str(entry) for entry in entries if entry][:SERVERS_KEPT]
-
-    def _remember(self) -> None:
-        server = self.start.server
-        servers = list(dict.fromkeys([server, *self._servers()] if server else self._servers()))
-        self._settings.setValue("servers", servers[:SERVERS_KEPT])
-        self._settings.setValue("alone", not server)
-        self._settings.setValue("profiles", [each.id for each in self.start.chosen])
-        self.start.remember(servers[:SERVERS_KEPT])
-
-    def _restore(self) -> None:
-        geometry = self._settings.value("geometry")
-        if geometry is None or not self.restoreGeometry(geometry):
-            self.resize(1080, 760)
-        chosen = self._settings.value("profiles", [])
-        self.start.choose([chosen] if isinstance(chosen, str) else list(chosen or []))
-        if self._settings.value("alone", False, type=bool):
-            self.start.point_at("")
+    # Qt's own
 
     def event(self, event: QEvent) -> bool:
         """In the colours of the system, whenever they change; not while they do."""
@@ -390,8 +370,7 @@ class Window(QMainWindow):
             QTimer.singleShot(LOAD_AFTER_MS, self, lambda: self._engine.load(self.loaded.emit))
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        self._settings.setValue("geometry", self.saveGeometry())
-        self._settings.sync()  # what may end the program at once is not far
+        self._remembered.left(self)
         self._leaving = True
         if self._engine.saving:  # a large report takes seconds, in which nothing moves here
             self.hide()

@@ -66,7 +66,7 @@ def render(report: Report, *, profile_titles: Mapping[str, str] | None = None) -
 def content(
     report: Report,
     colours: Palette,
-    drawn: Callable[[Drawing | None], str | None],
+    drawn: Callable[[Drawing | None], object],
     profile_titles: Mapping[str, str] | None = None,
     *,
     most_observations: int | None = None,

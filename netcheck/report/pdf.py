@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,9 +14,7 @@ def render(report: Report, *, profile_titles: Mapping[str, str] | None = None) -
 
     Raises ImportError where there is no Qt.
     """
-    from netcheck.report.paper.painted import painted
-
-    return painted(report, profile_titles)
+    return _painter()(report, profile_titles)
 
 
 def obstacle(*, to_terminal: bool) -> str | None:
@@ -24,11 +22,17 @@ def obstacle(*, to_terminal: bool) -> str | None:
     if to_terminal:
         return "A PDF is nothing that a terminal can show: name a file for it with --output."
     try:
-        import PySide6.QtGui
-        import PySide6.QtSvg  # noqa: F401 - whether it can be loaded
+        _painter()
     except ImportError as error:
         return (
             f"A PDF needs Qt, which is not installed or lacks a library of the system ({error}); "
             "install PySide6-Essentials, or use --format html, which prints as well."
         )
     return None
+
+
+def _painter() -> Callable[[Report, Mapping[str, str] | None], bytes]:
+    """Loaded here: it brings Qt, which may not be there."""
+    from netcheck.report.paper.painted import painted
+
+    return painted

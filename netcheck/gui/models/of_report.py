@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import msgspec
 
 from netcheck import kb
@@ -21,6 +24,8 @@ from netcheck.report.model import (
 )
 from netcheck.report.stated import known, milliseconds, without
 from probes.observation import AnyObservation
+
+_Row = TypeVar("_Row")
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -65,18 +70,8 @@ def ports() -> Table[Port]:
                 lambda p: p.port,
                 number=True,
             ),
-            Column(
-                translate("Tables", "Round trip"),
-                lambda p: _ms(p.rtt_ms),
-                lambda p: p.rtt_ms,
-                number=True,
-            ),
-            Column(
-                translate("Tables", "Tries"),
-                lambda p: str(p.attempts),
-                lambda p: p.attempts,
-                number=True,
-            ),
+            _number(translate("Tables", "Round trip"), lambda p: p.rtt_ms, _ms),
+            _number(translate("Tables", "Tries"), lambda p: p.attempts, str),
             Column(translate("Tables", "Reached the server"), lambda p: _yes(p.reached_server)),
             Column(translate("Tables", "Why"), lambda p: p.why),
         ),
@@ -194,39 +189,12 @@ def media() -> Table[Stream]:
     return Table(
         (
             Column(translate("Tables", "Stream"), lambda s: _stream(s)),
-            Column(
-                translate("Tables", "Sent"), lambda s: str(s.sent), lambda s: s.sent, number=True
-            ),
-            Column(
-                translate("Tables", "Received"),
-                lambda s: _text(s.received),
-                lambda s: s.received,
-                number=True,
-            ),
-            Column(
-                translate("Tables", "Loss"),
-                lambda s: _percent(s.loss),
-                lambda s: s.loss,
-                number=True,
-            ),
-            Column(
-                translate("Tables", "Jitter"),
-                lambda s: _ms(s.jitter_ms),
-                lambda s: s.jitter_ms,
-                number=True,
-            ),
-            Column(
-                translate("Tables", "Round trip"),
-                lambda s: _ms(s.rtt_ms),
-                lambda s: s.rtt_ms,
-                number=True,
-            ),
-            Column(
-                translate("Tables", "Quality (MOS)"),
-                lambda s: _text(s.mos),
-                lambda s: s.mos,
-                number=True,
-            ),
+            _number(translate("Tables", "Sent"), lambda s: s.sent, str),
+            _number(translate("Tables", "Received"), lambda s: s.received, _text),
+            _number(translate("Tables", "Loss"), lambda s: s.loss, _percent),
+            _number(translate("Tables", "Jitter"), lambda s: s.jitter_ms, _ms),
+            _number(translate("Tables", "Round trip"), lambda s: s.rtt_ms, _ms),
+            _number(translate("Tables", "Quality (MOS)"), lambda s: s.mos, _text),
         ),
         evidence=lambda s: (s.observation,) if s.observation else (),
     )
@@ -281,18 +249,8 @@ def observations() -> Table[AnyObservation]:
     """The timeline: every probe, when it was made and what it saw."""
     return Table(
         (
-            Column(
-                translate("Tables", "At"),
-                lambda o: f"{o.at_s:.3f} s",
-                lambda o: o.at_s,
-                number=True,
-            ),
-            Column(
-                translate("Tables", "Took"),
-                lambda o: f"{o.took_s:.3f} s",
-                lambda o: o.took_s,
-                number=True,
-            ),
+            _number(translate("Tables", "At"), lambda o: o.at_s, _s),
+            _number(translate("Tables", "Took"), lambda o: o.took_s, _s),
             Column(translate("Tables", "Probe"), lambda o: str(o.__struct_config__.tag)),
             Column(translate("Tables", "Name"), lambda o: o.id),
             Column(translate("Tables", "Facts"), lambda o: without(o, "id", "at_s", "took_s")),
@@ -310,8 +268,17 @@ def _stream(stream: Stream) -> str:
     return f"{stream.kind} {to}"
 
 
+def _number(title: str, value: Callable[[_Row], Any], say: Callable[[Any], str]) -> Column[_Row]:
+    """Sorted by its value, not by its text."""
+    return Column(title, lambda row: say(value(row)), value, number=True)
+
+
 def _ms(value: float | None) -> str:
     return "" if value is None else milliseconds(value)
+
+
+def _s(value: float) -> str:
+    return f"{value:.3f} s"
 
 
 def _percent(value: float | None) -> str:

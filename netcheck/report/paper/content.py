@@ -47,7 +47,7 @@ def content(
     said = html.content(
         report,
         LIGHT,
-        lambda drawing: drawing,  # type: ignore[arg-type, return-value]
+        lambda drawing: drawing,
         profile_titles,
         most_observations=MOST_OBSERVATIONS,
     )
