@@ -6,6 +6,7 @@ forgotten sockets, so both leaks would go unseen without asking here.
 
 import asyncio
 import inspect
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from hypothesis import settings
 # A slow machine is no defect of the code under test; pytest's own timeout still ends a hang.
 settings.register_profile("netcheck", deadline=None)
 settings.load_profile("netcheck")
+
+# A shell starts what runs in its background with Ctrl+C ignored, and every child inherits that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Turns of the loop for a task that was cancelled, or has finished its work, to get to its end:
 # one to deliver the cancellation, the others for the tasks that waited for it.

@@ -20,8 +20,9 @@ def at_once() -> Iterator[None]:
     Python drops a KeyboardInterrupt that comes between two imports, in the callback that frees a
     module's lock: it shows a traceback and goes on.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # no signal comes here
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        yield  # no signal comes here, or whoever started us wants none to count
         return
     before = signal.signal(signal.SIGINT, _end)
     try:

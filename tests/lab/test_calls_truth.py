@@ -73,17 +73,11 @@ def media(call: Call, direction: str) -> list[CallMedia]:
     return found
 
 
-def flows(call: Call, direction: str, *, loss: bool = False) -> None:
+def flows(call: Call, direction: str) -> None:
     for medium in media(call, direction):
         assert (medium.refused, medium.rtcp_refused) == ("", "")
-        assert medium.received is not None
-        assert medium.reports is not None
-        if loss:
-            assert medium.received > 0
-            assert medium.reports > 0
-        else:
-            assert medium.received == medium.sent > 0
-            assert medium.reports == medium.reports_sent > 0
+        assert medium.received == medium.sent > 0
+        assert medium.reports == medium.reports_sent > 0
 
 
 def is_silent(call: Call, direction: str) -> None:
@@ -216,10 +210,24 @@ def test_a_port_that_another_program_has() -> None:
 
 @pytest.mark.parametrize("network", [ROUTED, EDITED], ids=["routed", "edited"])
 def test_loss_takes_no_call_away(network: Network) -> None:
-    for call in calls(replace(network, loss_percent=5, rtt_ms=20)):
-        is_set_up(call)
-        for direction in ("outbound", "inbound"):
-            flows(call, direction, loss=True)
+    """TCP waits longer each time it sends again: the last messages of a call may be on their way
+    when it is over.  What they would have led to is not known then, and nothing is changed."""
+    report = report_in(replace(network, loss_percent=5, rtt_ms=20), "--only", "editors")
+    for call in stated(report["observations"]):
+        assert call.untested == ""
+        for connection in (call.signalling, call.control):
+            assert (connection.outcome, connection.refused) == ("answered", "")
+            for heard in (connection.out, connection.back):
+                assert (heard.changed, heard.faults) == (False, ())
+                assert 0 < len(heard.kinds) <= heard.expected
+    seen_and_heard = [c["sound"] == c["picture"] == "both" for c in report["calls"]]
+    assert any(seen_and_heard)
+    for placed in report["calls"]:
+        assert (placed["set_up"], placed["reason"]) == (True, "")
+        assert {placed["sound"], placed["picture"]} <= {"both", "unknown"}
+        for medium in placed["media"]:
+            assert medium["arrives"] is not False
+            assert medium["reports_arrive"] is not False
 
 
 def test_calls_are_quick() -> None:

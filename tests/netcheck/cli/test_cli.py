@@ -285,9 +285,9 @@ def test_ctrl_c_is_no_verdict() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
-def test_ctrl_c_while_a_command_is_loaded_is_not_lost(tmp_path: Path) -> None:
+def interrupted_while_loading(folder: Path, program: str) -> subprocess.CompletedProcess[str]:
     """Python drops a KeyboardInterrupt in the callback of a weak reference, such as imports use."""
-    (tmp_path / "slow.py").write_text(
+    (folder / "slow.py").write_text(
         "import os, signal, weakref\n"
         "class Lock: pass\n"
         "lock = Lock()\n"
@@ -296,17 +296,29 @@ def test_ctrl_c_while_a_command_is_loaded_is_not_lost(tmp_path: Path) -> None:
         "print('went on')\n"
         "from netcheck.cli.kb import kb_group\n"
     )
-    program = (
+    program += (
         "import netcheck.cli.main as m\nm._COMMANDS['kb'] = ('slow', 'kb_group', '')\nm.main()\n"
     )
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", program, "kb", "list"],
-        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        env=os.environ | {"PYTHONPATH": str(folder)},
         capture_output=True,
         encoding="utf-8",
         check=False,
     )
+
+
+def test_ctrl_c_while_a_command_is_loaded_is_not_lost(tmp_path: Path) -> None:
+    done = interrupted_while_loading(tmp_path, "")
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_ctrl_c_that_is_to_be_ignored_ends_nothing(tmp_path: Path) -> None:
+    """As by ``nohup``, and for what a shell runs in its background."""
+    ignored = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    done = interrupted_while_loading(tmp_path, ignored)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("went on\n")
 
 
 # A check
