@@ -32,6 +32,10 @@ Truth = Mapping[Protocol, Verdicts]
 """What may be said of each protocol; what is not in it is not judged."""
 
 
+_TOO_SHORT = ("wrong-length", "search-and-replace")
+"""Flavours that leave the length of a message as it was."""
+
+
 class EditorScenario(NamedTuple):
     """`spared` is what is true of the rest of a protocol when nothing is said of that part of
     its messages which did not come."""
@@ -44,14 +48,18 @@ class EditorScenario(NamedTuple):
     def allowed(self, protocol: Protocol, *, loss: bool = False) -> Verdicts:
         """The true verdicts, and under `loss` those that say too little."""
         true = self.truth[protocol]
-        if loss and rests_on_silence(true):
+        if loss and rests_on_silence(true, self.network.rewriting):
             return (*true, *self.spared.get(protocol, ()), "not-tested")
         return true
 
 
-def rests_on_silence(true: Verdicts) -> bool:
-    """What did not come, or was not reached, may have been lost."""
-    return bool({"blocked", "edited-unreachable"} & set(true))
+def rests_on_silence(true: Verdicts, rewriting: Rewriting | None = None) -> bool:
+    """What did not come, or was not reached, may have been lost; and so may the rest of a message
+    that says it is longer than it is."""
+    silent = {"blocked", "edited-unreachable"}
+    if rewriting is not None and rewriting.flavour in _TOO_SHORT:
+        silent.add("mangled")
+    return bool(silent & set(true))
 
 
 def _of(*verdicts: Verdict) -> Verdicts:

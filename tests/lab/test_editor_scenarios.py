@@ -61,3 +61,7 @@ def test_loss_excuses_only_what_rests_on_silence() -> None:
     snmp = by_name("kernel-snmp")
     assert snmp.allowed("snmp") == ("blocked",)
     assert snmp.allowed("snmp", loss=True) == ("blocked", "edited", "not-tested")
+    too_short = by_name("rewriting-search-and-replace")
+    assert too_short.allowed("msn") == ("mangled",)
+    assert too_short.allowed("msn", loss=True) == ("mangled", "not-tested")
+    assert by_name("rewriting-half").allowed("ldap", loss=True) == ("mangled",)
