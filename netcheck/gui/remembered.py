@@ -35,7 +35,7 @@ class Remembered:
     def asked(self, server: str, profiles: Sequence[str]) -> None:
         """``server`` is empty where this computer only was asked for."""
         servers = list(dict.fromkeys([server, *self.servers] if server else self.servers))
-        self._settings.setValue("servers", servers[:SERVERS_KEPT])
+        self._settings.setValue("servers", servers)
         self._settings.setValue("alone", not server)
         self._settings.setValue("profiles", list(profiles))
 

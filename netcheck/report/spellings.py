@@ -75,19 +75,14 @@ class Spellings:
         self._hex.setdefault(2 * len(packed), {}).setdefault(packed.hex(), placeholder)
 
     def find(self, text: str) -> list[Found]:
-        """From left to right, none within another; of two that overlap, the one that is first or
-        longer."""
+        """In the order in which they are to be taken: from left to right, and of those that begin
+        together the longest first.  They may overlap."""
         if not _MAY_HOLD.search(text):
             return []
         found = [*self._in_hex(text), *self._in_numbers(text), *self._in_names(text)]
         if "\\x" in text:
             found += self._in_bytes(text)
-        found.sort(key=lambda one: (one.start, -one.end))
-        kept: list[Found] = []
-        for one in found:
-            if not kept or one.start >= kept[-1].end:
-                kept.append(one)
-        return kept
+        return sorted(found, key=lambda one: (one.start, -one.end))
 
     def _in_hex(self, text: str) -> Iterator[Found]:
         for run in _HEX_RUN.finditer(text):

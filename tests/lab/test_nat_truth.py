@@ -173,6 +173,7 @@ DEEP = Asked(
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("asked", [DEEP], ids=named)
 def test_a_deep_check_finds_how_long_a_binding_lives(asked: Asked) -> None:
     report, scenario = asked.make(), asked.scenario

@@ -368,3 +368,20 @@ def test_a_name_that_is_a_word_of_ours_or_one_letter_is_replaced_where_it_is_a_n
 def test_two_spellings_side_by_side_are_both_found() -> None:
     report = msgspec.structs.replace(all_good(), note="192 168 178 23 192,168,178,23")
     assert leaks(redact(knowing(report), [USER]).note) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        # forwards and backwards, with one number for both
+        ("192 168 178 23 178 168 192", "private-address-1 178 168 192"),
+        # the longer begins with the shorter
+        ("c0a8b217000000000000000000000001", "public-address-1"),
+        ("c0a8b217000000000000000000000002", "private-address-1000000000000000000000002"),
+    ],
+)
+def test_of_two_spellings_that_overlap_one_is_taken(text: str, redacted: str) -> None:
+    known = Placeholders()
+    known.learn(f"{PRIVATE} c0a8:b217::1")
+    known.complete()
+    assert known.redact(text) == redacted
