@@ -89,11 +89,12 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_the_next_lab_removes_what_a_killed_run_left(tmp_path: Path) -> None:
+def killed(folder: Path) -> tuple[str, int]:
+    """How the namespaces of a run that was killed are named, and what runs in one of them."""
     done = subprocess.run(
         [sys.executable, "-c", KILLED],
         cwd=ROOT,
-        env=os.environ | {"TMPDIR": str(tmp_path)},
+        env=os.environ | {"TMPDIR": str(folder)},
         stdout=subprocess.PIPE,
         text=True,
         check=False,
@@ -102,8 +103,16 @@ def test_the_next_lab_removes_what_a_killed_run_left(tmp_path: Path) -> None:
     prefix, *pids = done.stdout.split()
     resolver, delay, sleep = (int(pid) for pid in pids)
     wait_until_gone(resolver, delay)  # these two notice by themselves
-    assert not gone(sleep)
-    assert namespaces_named(prefix)
+    return prefix, sleep
+
+
+def test_the_next_lab_removes_what_a_killed_run_left(tmp_path: Path) -> None:
+    for _ in range(5):  # a lab of a test beside this one may be the next
+        prefix, sleep = killed(tmp_path)
+        if namespaces_named(prefix) and not gone(sleep):
+            break
+    else:
+        pytest.fail("nothing was left")
     with Lab():
         assert namespaces_named(prefix) == []
     wait_until_gone(sleep)

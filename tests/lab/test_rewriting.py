@@ -151,8 +151,8 @@ def test_a_connection_that_nobody_takes_ends() -> None:
     with (
         Lab(editing("right")) as lab,
         lab.inside("client"),
+        pytest.raises(ConnectionResetError),  # which may be before connect() has returned
         socket.create_connection((SERVER, 389), timeout=PATIENCE_S) as client,
-        pytest.raises(ConnectionResetError),
     ):
         client.recv(1)
 
