@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import msgspec
 
+from netcheck.address_kind import kind_of
 from netcheck.diagnosis.clue import Clue, Parameter
 from netcheck.diagnosis.facts import Facts
 from netcheck.diagnosis.sizes import fragments_pass, passes, path_mtu, pieces_are_too_large
@@ -17,21 +17,6 @@ from probes.observation import Hop, Hops, Transport
 
 Place = Literal["computer", "router", "carrier", "beyond"]
 HopPlace = Literal["router", "carrier", "beyond", "server", "unknown"]
-
-SHARED = ipaddress.ip_network("100.64.0.0/10")
-"""What a carrier gives to homes that it translates (RFC 6598)."""
-
-_PRIVATE = tuple(
-    ipaddress.ip_network(n)
-    for n in (
-        "10.0.0.0/8",  # RFC 1918
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "169.254.0.0/16",  # RFC 3927
-        "fc00::/7",  # RFC 4193
-        "fe80::/10",  # RFC 4291
-    )
-)
 
 
 def judge(facts: Facts, nat: Nat) -> tuple[Nat, list[PathHop]]:
@@ -388,19 +373,9 @@ def _icmp_errors(facts: Facts) -> bool | None:
     return None
 
 
-def _within(address: str | None, *networks: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
-    if not address:
-        return False
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    return any(parsed.version == n.version and parsed in n for n in networks)
-
-
 def _shared(address: str | None) -> bool:
-    return _within(address, SHARED)
+    return kind_of(address) == "carrier"
 
 
 def _private(address: str | None) -> bool:
-    return _within(address, *_PRIVATE)
+    return kind_of(address) in ("private", "link-local")

@@ -14,7 +14,9 @@ from collections.abc import Callable
 from typing import Literal
 from urllib.parse import unquote
 
-from netcheck.report.spellings import Address, Spellings
+from netcheck import address_kind
+from netcheck.address_kind import Address, is_for_everybody
+from netcheck.report.spellings import Spellings
 
 Kind = Literal["computer", "server", "proxy", "program", "interface", "user", "fingerprint"]
 """What `Placeholders.name` can be told that a text is."""
@@ -24,22 +26,6 @@ _KINDS = (
     "|computer|server|proxy|program|interface|user|host|domain"
 )
 _PLACEHOLDER = re.compile(rf"({_KINDS})-([0-9]{{1,6}})")
-
-# Not Python's is_private: that holds the blocks of documentation and of tests as well.
-_NETWORKS = (
-    ("carrier-address", ipaddress.ip_network("100.64.0.0/10")),  # RFC 6598
-    ("link-local-address", ipaddress.ip_network("169.254.0.0/16")),  # RFC 3927
-    ("link-local-address", ipaddress.ip_network("fe80::/10")),
-    ("private-address", ipaddress.ip_network("10.0.0.0/8")),  # RFC 1918
-    ("private-address", ipaddress.ip_network("172.16.0.0/12")),
-    ("private-address", ipaddress.ip_network("192.168.0.0/16")),
-    ("private-address", ipaddress.ip_network("fc00::/7")),  # RFC 4193
-)
-
-# The same for everybody: the well-known prefix of NAT64, and what its name stands for (RFC 7050).
-_WELL_KNOWN = frozenset(
-    map(ipaddress.ip_address, ("64:ff9b::", "192.0.0.170", "192.0.0.171", "255.255.255.255"))
-)
 
 # Words of our own: a computer that is called so keeps them in our sentences.
 _WORDS = frozenset(
@@ -243,7 +229,7 @@ class Placeholders:
     def _four(self, text: str) -> str:
         numbers = re.split("[.,-]", text)
         address = _address(".".join(numbers[:4]))
-        if address is None or _is_for_everybody(address):
+        if address is None or is_for_everybody(address):
             return text
         return ",".join([self._address(address), *numbers[4:]])
 
@@ -251,12 +237,7 @@ class Placeholders:
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
             address = address.ipv4_mapped
         if address not in self._addresses:
-            kinds = (
-                kind
-                for kind, network in _NETWORKS
-                if network.version == address.version and address in network
-            )
-            self._addresses[address] = self._new(next(kinds, "public-address"))
+            self._addresses[address] = self._new(f"{address_kind.kind(address)}-address")
         return self._addresses[address]
 
     def _six(self, text: str) -> str:
@@ -264,7 +245,7 @@ class Placeholders:
         bare = text.strip("[]")
         address = _address(bare)
         if address is not None:
-            return text if _is_for_everybody(address) else self._address(address)
+            return text if is_for_everybody(address) else self._address(address)
         if not re.search("[0-9A-Fa-f]", text):
             return text
         before_zone = len(text.partition("%")[0])
@@ -276,7 +257,7 @@ class Placeholders:
         spans = sorted(((b - a, a, b) for a in starts for b in ends if b > a), reverse=True)
         for _, start, end in spans:
             if _may_be_six(text[start:end]) and (address := _address(text[start:end])):
-                said = text[start:end] if _is_for_everybody(address) else self._address(address)
+                said = text[start:end] if is_for_everybody(address) else self._address(address)
                 return self._inner(text[:start]) + said + self._inner(text[end:])
         return self._spelled(text, _NOT_SIX)
 
@@ -294,7 +275,7 @@ class Placeholders:
             address = _address(":".join(re.findall("....", "".join(labels))))
         if address is None:
             return f"…{zone}"
-        return text if _is_for_everybody(address) else f"{self._address(address)}.{zone}"
+        return text if is_for_everybody(address) else f"{self._address(address)}.{zone}"
 
     def _mac(self, text: str) -> str:
         digits = re.sub("[^0-9A-Fa-f]", "", text).lower()
@@ -310,7 +291,7 @@ class Placeholders:
             return text
         address = _address(text.strip("[]"))
         if address is not None:
-            return text if _is_for_everybody(address) else self._address(address)
+            return text if is_for_everybody(address) else self._address(address)
         return self._give(text, "host") if text.strip(".") else text
 
     def _url(self, text: str) -> str:
@@ -353,16 +334,6 @@ def _split(text: str, with_port: bool) -> tuple[str, str]:
 def _may_be_six(text: str) -> bool:
     """Whether it is worth a closer look: any text may be full of colons."""
     return "::" in text or text.count(":") == (6 if "." in text else 7)
-
-
-def _is_for_everybody(address: Address) -> bool:
-    """Whether it says nothing of anybody."""
-    return (
-        address.is_loopback
-        or address.is_unspecified
-        or address.is_multicast
-        or address in _WELL_KNOWN
-    )
 
 
 def _address(text: str) -> Address | None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+from netcheck.address_kind import Address
 
 _STUN_COOKIE = 0x2112A442
 """XOR-MAPPED-ADDRESS holds an IPv4 address in this form (RFC 8489 section 14.2)."""

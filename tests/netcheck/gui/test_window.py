@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -449,7 +450,7 @@ def test_a_report_is_saved_though_the_window_is_closed(
 ) -> None:
     """Longer than the engine waits for anything else, and nothing is lost."""
     monkeypatch.setattr(bridge, "CLOSE_S", 0.0)
-    slow(monkeypatch)
+    slow(window, monkeypatch)
     window.show_report(samples.behind_nat())
     window.save_to(tmp_path / "mine.json", redact=False)
     assert window.close()
@@ -460,7 +461,7 @@ def test_a_report_is_saved_though_the_window_is_closed(
 def test_a_window_that_is_closed_stays_if_a_report_cannot_be_saved(
     qtbot: QtBot, window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow(monkeypatch)
+    slow(window, monkeypatch)
     window.show_report(samples.behind_nat())
     window.save_to(tmp_path / "no" / "mine.json", redact=False)
     assert not window.close()
@@ -471,14 +472,21 @@ def test_a_window_that_is_closed_stays_if_a_report_cannot_be_saved(
     assert window.close()
 
 
-def slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    write = export.write
+def slow(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is saved is not done before the window waits for it."""
+    waited_for = threading.Event()
+    write, settle = export.write, window.engine.settle
 
     def late(*args: Any, **more: Any) -> None:
-        time.sleep(0.3)
+        assert waited_for.wait(5)
         write(*args, **more)
 
+    def settled() -> None:
+        waited_for.set()
+        settle()
+
     monkeypatch.setattr(export, "write", late)
+    monkeypatch.setattr(window.engine, "settle", settled)
 
 
 def test_again_for_a_report_that_names_no_server_asks_for_one(qtbot: QtBot, window: Window) -> None:
